@@ -1,0 +1,254 @@
+"""Every choice an operator makes, typed once; `settings.load` fills it."""
+
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self, cast
+
+from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from settings.thresholds import Thresholds
+from settings.value_types import (
+    Anchors,
+    AtLeastOne,
+    Count,
+    Days,
+    Factor,
+    Folder,
+    Pattern,
+    PiiKey,
+    PortfolioName,
+    Ratio,
+    Seconds,
+    Section,
+    Size,
+    TimeZone,
+)
+
+Environment = Literal["development", "staging", "production"]
+Phase = Literal["ingestion", "transformation", "calculation", "output"]
+
+PREFIX = "TAPEWATCH_"
+NESTING = "__"
+RUNBOOK_NAMES = {"environment": "PIPELINE_ENV", "root_dir": "TAPEWATCH_DATA_DIR"}
+
+_VALUE_SETTINGS: dict[str, bool | set[str]] = {
+    "portfolio": {"time_zone", "currency"},
+    "book": True,
+    "windows": True,
+    "quality": True,
+    "health": True,
+}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where every output goes: all that Tapewatch writes lies in these two folders."""
+
+    root_dir: Path
+
+    @property
+    def data_dir(self) -> Path:
+        """Raw bytes, sealed runs, attempts and the lock."""
+        return self.root_dir / "data"
+
+    @property
+    def logs_dir(self) -> Path:
+        """One folder an attempt, under `runs/`."""
+        return self.root_dir / "logs"
+
+    @property
+    def pii_key_file(self) -> Path:
+        """The masking key of a development machine; other environments never read it."""
+        return self.data_dir / "pii.key"
+
+
+class PortfolioSettings(Section):
+    """The book a run is about."""
+
+    name: PortfolioName
+    time_zone: TimeZone
+    currency: Literal["USD"]
+
+
+class EngineSettings(Section):
+    """What DuckDB may use of the machine; none of it changes a value."""
+
+    memory_limit: Size
+    threads: AtLeastOne | None = None  # None: one a core
+    max_temp_size: Size
+
+
+class BookSettings(Section):
+    """When a loan leaves the live book."""
+
+    closed_below_ratio: Annotated[Ratio, Field(lt=1)]
+    written_off_after_days: Days
+
+
+class WindowsSettings(Section):
+    """How far back each KPI looks."""
+
+    collection_days: Days
+    rdr_event_days: Days
+    rdr_workout_days: Days
+    rdr_min_events: AtLeastOne
+    books_months: AtLeastOne
+    quiet_ledger_days: Days
+
+    @model_validator(mode="after")
+    def _events_reach_further_than_workout(self) -> Self:
+        if self.rdr_event_days <= self.rdr_workout_days:
+            raise ValueError("rdr_event_days must be more than rdr_workout_days")
+        return self
+
+
+class QualitySettings(Section):
+    """What a tape may get wrong before it is rejected, and what is worth a warning."""
+
+    max_rejected_row_ratio: Ratio
+    max_rejected_balance_ratio: Ratio
+    max_balance_fall_ratio: Ratio
+    max_balance_rise_factor: Factor
+    apr_max: Annotated[Decimal, Field(gt=0, le=1_000, decimal_places=6)]
+    term_max_days: Days
+    customer_id_pattern: Pattern
+
+
+class HealthSettings(Section):
+    """How portfolio_health scores its components: piecewise linear through [value, score]."""
+
+    anchors: Mapping[str, Anchors]
+    weights: Mapping[str, Annotated[Ratio, Field(gt=0)]]
+    optional_components: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _components_agree(self) -> Self:
+        if set(self.anchors) != set(self.weights):
+            raise ValueError("anchors and weights must name the same components")
+        if sum(self.weights.values()) != 1:
+            raise ValueError("weights must add up to 1")
+        if not set(self.optional_components) < set(self.weights):
+            raise ValueError("optional_components must be some, not all, of the components")
+        return self
+
+
+class OperationsSettings(Section):
+    """The lines of the pipeline's own metrics; lower is better for each."""
+
+    latency_minutes: Thresholds
+    freshness_hours: Thresholds
+    errors: Thresholds
+    last_success_hours: Thresholds
+
+    @model_validator(mode="after")
+    def _lines_are_in_order(self) -> Self:
+        for name in type(self).model_fields:
+            if problem := cast("Thresholds", getattr(self, name)).misplaced("lower"):
+                raise ValueError(f"{name}: {problem}")
+        return self
+
+
+class PhaseSettings(Section):
+    """How often a phase is tried again, and how long one try may take."""
+
+    retries: Annotated[Count, Field(le=10)]
+    retry_delay_seconds: Seconds  # before the first retry; it doubles with each
+    timeout_seconds: Seconds
+
+
+class PhasesSettings(Section):
+    """One policy a phase."""
+
+    ingestion: PhaseSettings
+    transformation: PhaseSettings
+    calculation: PhaseSettings
+    output: PhaseSettings
+
+    def policy(self, phase: Phase) -> PhaseSettings:
+        """Return the policy of the phase with this name."""
+        return cast("PhaseSettings", getattr(self, phase))
+
+
+class RetentionSettings(Section):
+    """How long each output is kept; `current` and the newest run of a month always are."""
+
+    raw_days: Days
+    runs_days: Days
+    logs_days: Days
+    quarantine_days: Days
+    predecessors: Count  # runs before `current` that stay whatever their age
+
+
+class Settings(BaseSettings):
+    """The settings of one process. `settings.load.load_settings` makes it; nothing else does."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTING,
+    )
+
+    environment: Environment = "production"
+    root_dir: Folder = Field(default_factory=Path.cwd)
+    pii_key: PiiKey
+    portfolio: PortfolioSettings
+    engine: EngineSettings
+    book: BookSettings
+    windows: WindowsSettings
+    quality: QualitySettings
+    health: HealthSettings
+    operations: OperationsSettings
+    phases: PhasesSettings
+    retention: RetentionSettings
+
+    @property
+    def paths(self) -> Paths:
+        """The folders under `root_dir`."""
+        return Paths(self.root_dir)
+
+    def pii_key_bytes(self) -> bytes:
+        """Return the key for every HMAC over a customer's data: the text's own UTF-8 bytes."""
+        return self.pii_key.get_secret_value().encode()
+
+    def pii_key_id(self) -> str:
+        """Return a short name of the key that is safe to publish; another key has another id."""
+        return hmac.new(self.pii_key_bytes(), b"tapewatch-key-id", "sha256").hexdigest()[:16]
+
+    def value_settings(self) -> dict[str, JsonValue]:
+        """Return the settings that change a value, in plain JSON types: part of the run's id."""
+        chosen = self.model_dump(include=_VALUE_SETTINGS)
+        return {name: canonical(value) for name, value in sorted(chosen.items())}
+
+
+def variables() -> dict[str, tuple[str, ...]]:
+    """Return every variable an operator may set, with the path of the one setting it sets."""
+    return {
+        RUNBOOK_NAMES.get(path[0]) or PREFIX + NESTING.join(path).upper(): path
+        for path in _paths(Settings, ())
+    }
+
+
+def canonical(value: object) -> JsonValue:
+    """Return `value` in plain JSON types, keys sorted; 0.010 and 0.01 have one spelling."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return {name: canonical(item) for name, item in sorted(items)}
+    if isinstance(value, tuple):
+        return [canonical(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, Decimal):
+        return f"{(value + 0).normalize():f}"  # + 0 turns -0 into 0
+    return cast("str | int", value)
+
+
+def _paths(section: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _paths(field.annotation, (*above, name))
+        else:
+            yield (*above, name)

@@ -1,0 +1,93 @@
+"""The kinds of value a setting can have, each with the law it must obey.
+
+No message here repeats the value: it may be a secret put into the wrong variable.
+"""
+
+import re
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+KEY_BYTES_MIN = 16  # 128 bits: fewer can be searched for
+
+_SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?[KMGT]i?B")
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, no unknown key, and no value in any error text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _check_size(text: str) -> str:
+    match = _SIZE.fullmatch(text)
+    if match is None or Decimal(match[1]) == 0:
+        raise ValueError("must be a size above zero with its unit, such as 512MB or 1.5GiB")
+    return text
+
+
+def _check_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone, such as America/El_Salvador") from None
+    return name
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error:
+        raise ValueError("must be a regular expression") from None
+    return pattern
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isprintable() or text != text.strip():
+        # The same key with and without its newline would mask one customer in two ways.
+        raise ValueError("must be printable text without white space around it")
+    if len(text.encode()) < KEY_BYTES_MIN:
+        raise ValueError(f"must be at least {KEY_BYTES_MIN} bytes long")
+    return key
+
+
+def _check_anchors(
+    anchors: tuple[tuple[Decimal, Decimal], ...],
+) -> tuple[tuple[Decimal, Decimal], ...]:
+    scores = [score for _, score in anchors]
+    if any(value >= following for (value, _), (following, _) in pairwise(anchors)):
+        raise ValueError("must have rising values")
+    if scores not in (sorted(scores), sorted(scores, reverse=True)):
+        raise ValueError("must have scores that only rise or only fall")
+    return anchors
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("must not name the home of an unknown user") from None
+
+
+Figure = Annotated[Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6)]
+Ratio = Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)]
+Factor = Annotated[Decimal, Field(ge=1, le=1_000, decimal_places=6)]
+Score = Annotated[Decimal, Field(ge=0, le=10, decimal_places=6)]
+Anchors = Annotated[
+    tuple[tuple[Figure, Score], ...], Field(min_length=2), AfterValidator(_check_anchors)
+]
+Count = Annotated[int, Field(ge=0, le=1_000)]
+AtLeastOne = Annotated[int, Field(ge=1, le=1_000)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Size = Annotated[str, AfterValidator(_check_size)]
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+PortfolioName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
+PiiKey = Annotated[SecretStr, AfterValidator(_check_key)]
+Folder = Annotated[Path, AfterValidator(_absolute)]

@@ -1,0 +1,103 @@
+# Every target builds what it needs from the lock; a second call finds it built and skips.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# pip needs minutes where uv needs seconds; the hashes of the lock bind both.
+UV := $(BIN)/python -m uv
+UV_VERSION := uv>=0.9,<1
+# Compiled at install: an import of Prefect takes twice as long without.
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+LOCKED := $(INSTALL) --compile-bytecode --require-hashes
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --annotation-style line \
+	--extra build
+LOCK_ARGS ?=
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PHASE ?=
+LOANS ?= 1000000
+TRIALS ?= 1000
+
+# ------------------------------------------------------------------ what a person does
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then its KPIs
+	PIPELINE_ENV=development $(BIN)/python -m deployments.demo
+
+.PHONY: test
+test: $(VENV)/.dev ## the whole test suite
+	$(PYTEST)
+
+.PHONY: check
+check: lint type-check ## every check that runs no code of ours
+
+.PHONY: quality
+quality: check test ## what must pass before a commit
+
+.PHONY: lint
+lint: $(VENV)/.dev ## style, format, import rules, SQL
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar warehouse/sql
+
+.PHONY: type-check
+type-check: $(VENV)/.dev ## strict types
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+.PHONY: test-cov
+test-cov: $(VENV)/.dev ## the tests, with the floor under their branch coverage
+	$(PYTEST) --cov --cov-report=term
+
+.PHONY: bench
+bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run
+	$(BIN)/python -m deployments.bench
+
+.PHONY: stress
+stress: $(VENV)/.run ## one phase on a large tape: make stress PHASE=ingestion LOANS=1000000
+	@[[ -n "$(PHASE)" ]] || { echo "make stress needs PHASE=ingestion|transformation|calculation|output" >&2; exit 64; }
+	PIPELINE_ENV=development $(BIN)/tapewatch stress --phase "$(PHASE)" --loans "$(LOANS)"
+
+.PHONY: soak
+soak: $(VENV)/.dev ## the randomized trials, many more of them: make soak TRIALS=1000
+	$(PYTEST) -m slow --trials $(TRIALS)
+
+.PHONY: install-dev
+install-dev: $(VENV)/.dev ## everything the other targets need
+
+.PHONY: lock
+lock: $(VENV)/.uv ## compile both lock files from pyproject.toml (LOCK_ARGS=--upgrade for the newest)
+	$(COMPILE) $(LOCK_ARGS) --output-file requirements.txt pyproject.toml
+	$(COMPILE) $(LOCK_ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+.PHONY: clean
+clean: ## remove the environment and every cache (data/ and logs/ stay)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------ the environment, one stamp a step
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+		echo "Tapewatch needs Python 3.11 to 3.14, and $(PYTHON) is none: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV_VERSION)'
+	@touch $@
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/.uv
+	$(LOCKED) -r requirements.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(LOCKED) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,200 @@
+"""The `tapewatch` command line: the list of its commands."""
+
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.edge import INTERRUPTED, report, stop_on_signals
+
+# The modules that do the work are imported by the command that needs them: `--help` needs none.
+EXIT_CODES = """Exit codes: 0 done, also when there was nothing to do · 64 wrong usage ·
+65 the data is not fit, the last good run stays served · 69 the input cannot be reached ·
+70 a mistake of Tapewatch · 74 the disk refused · 75 another run is at work or it took too long,
+try later · 77 a credential is missing or expired · 78 a setting is missing or wrong ·
+143 stopped by a signal"""
+
+app = typer.Typer(add_completion=False, epilog=EXIT_CODES, rich_markup_mode=None)
+runs_app = typer.Typer(invoke_without_command=True)
+config_app = typer.Typer()
+app.add_typer(runs_app, name="runs")
+app.add_typer(config_app, name="config")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Day = Annotated[
+    date | None,
+    typer.Option("--as-of", parser=date.fromisoformat, metavar="DATE", help="A day: 2025-12-31."),
+]
+
+
+@app.callback()
+def tapewatch(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; it may quote the tape.")
+    ] = False,
+) -> None:
+    """Check a lender's loan tape, reconcile it, and publish the risk KPIs it gives."""
+
+
+@app.command()
+def run(
+    inputs: Annotated[
+        list[Path],
+        typer.Option(
+            "--input", metavar="PATH", help="The ZIP, its folder, or a CSV of it; repeatable."
+        ),
+    ],
+    as_of: Day = None,
+    portfolio: Annotated[str | None, typer.Option(help="Whose book this is.")] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Store a day before the served one; do not serve it.")
+    ] = False,
+    accept_anomaly: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Let this refused run pass; needs --reason.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it is right; kept in the run.")] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Tell time and memory by phase and by SQL file.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Take one tape from its bytes to a served run; the same tape again changes nothing."""
+    from deployments.commands.run import accepted_anomaly, run_tape
+    from warehouse.job import RunRequest
+
+    accepted = accepted_anomaly(accept_anomaly, reason)
+    request = RunRequest(tuple(inputs), as_of, backfill, accepted)
+    run_tape(request, portfolio, is_profiled=profile, is_json=json)
+
+
+@app.command()
+def kpi(
+    name: Annotated[str | None, typer.Argument(help="One KPI; all of them without.")] = None,
+    as_of: Day = None,
+    loans: Annotated[
+        bool, typer.Option("--loans", help="Show the loans behind it, ids masked.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many loans to show.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show the KPIs of the served run, or one with its formula, inputs and loans."""
+    from deployments.commands.kpi import show_kpi, show_kpis
+
+    if name is not None:
+        show_kpi(name, as_of, limit=limit, with_loans=loans, is_json=json)
+    elif loans:
+        raise typer.BadParameter("name the KPI whose loans to show", param_hint="--loans")
+    else:
+        show_kpis(as_of, is_json=json)
+
+
+@runs_app.callback()
+def runs(context: typer.Context, json: Json = False) -> None:
+    """List the runs, newest first, and the attempts that failed."""
+    if context.invoked_subcommand is None:
+        runs_list(json)
+
+
+@runs_app.command("list")
+def runs_list(json: Json = False) -> None:
+    """List the runs, newest first, and the attempts that failed."""
+    from deployments.commands.runs import list_all
+
+    list_all(is_json=json)
+
+
+@runs_app.command("latest")
+def runs_latest(json: Json = False) -> None:
+    """Show the newest attempt: how it ended, how long each phase took, where its log is."""
+    from deployments.commands.runs import show_latest
+
+    show_latest(is_json=json)
+
+
+@runs_app.command("show")
+def runs_show(
+    run: Annotated[str, typer.Argument(help="The folder's name, or the begin of the run id.")],
+    json: Json = False,
+) -> None:
+    """Show one run: its input, its KPIs, its files and its attempts."""
+    from deployments.commands.runs import show_run
+
+    show_run(run, is_json=json)
+
+
+@app.command()
+def verify(
+    run: Annotated[
+        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run there is.")] = False,
+    json: Json = False,
+) -> None:
+    """Prove that a run is what was sealed: hashes, chain, reconciliation and KPIs, all again."""
+    from deployments.commands.verify import verify_runs
+
+    if run is not None and every:
+        raise typer.BadParameter("name one run or say --all, not both", param_hint="--all")
+    verify_runs(run, is_all=every, is_json=json)
+
+
+@app.command()
+def synthesize(
+    loans: Annotated[int, typer.Option(min=1, help="How many; 17,688 is the real size.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A new folder; under data/ without it.")
+    ] = None,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Plant every known defect, with its answer key.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Another seed is another book.")] = 7,
+    json: Json = False,
+) -> None:
+    """Make a synthetic tape of any size; the same seed gives the same bytes."""
+    from deployments.commands.synthesize import make_tape
+
+    make_tape(loans, out, seed, has_faults=faults, is_json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check every setting and dependency of a run, with a fix for each that is wrong."""
+    from deployments.commands.doctor import examine
+
+    examine(is_json=json)
+
+
+@config_app.callback()
+def config() -> None:
+    """Show the settings of this process."""
+
+
+@config_app.command("show")
+def config_show(json: Json = False) -> None:
+    """Show every setting with where it came from; secrets are masked."""
+    from deployments.commands.config import show_settings
+
+    show_settings(is_json=json)
+
+
+def main() -> None:
+    """Run one command and exit with its code."""
+    os.umask(0o077)
+    stop_on_signals()
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every error is one line on stderr."""
+    try:
+        code = app(arguments or ["--help"], prog_name="tapewatch", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the edge: no error goes further than this
+        return report(error, is_debug="--debug" in arguments)
+    return report(KeyboardInterrupt(), is_debug=False) if code == INTERRUPTED else int(code or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""`tapewatch doctor`: every setting and dependency, with a fix for each that is wrong."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from rich.table import Table
+from rich.text import Text
+
+from deployments.documents import print_json
+from deployments.lookup import layout_of
+from deployments.render import open_console
+from settings.errors import ConfigError, TapewatchError
+from settings.kpis import load_catalogue
+from settings.load import describe_settings, load_settings
+from settings.model import Settings
+from warehouse.attempt_state import list_attempts
+from warehouse.engine import one_row, open_engine, sql_names
+from warehouse.layout import preflight
+from warehouse.run_folder import read_current
+from warehouse.verify import check_folder
+
+Verdict = Literal["ok", "warning", "failed"]
+
+_COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+_LOCK_FILE = Path(__file__).parents[2] / "requirements.txt"
+_PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==([^ ;]+)( ;[^\\]+)? \\$", re.MULTILINE)
+_PYTHON_FROM, _PYTHON_BEFORE = (3, 11), (3, 15)
+_REINSTALL = "pip install -r requirements.txt, in a fresh environment if that is not enough"
+
+
+class DoctorError(ConfigError):
+    """Something that a run needs is missing or wrong."""
+
+    code = "DOCTOR"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found, and how to put it right."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    fix: str = ""
+
+
+def examine(*, is_json: bool) -> None:
+    """Check everything a run needs and show what was found.
+
+    Raises:
+        DoctorError: A check failed.
+    """
+    findings = [*_machine(), *_settings()]
+    failed = [finding.check for finding in findings if finding.verdict == "failed"]
+    if is_json:
+        print_json({"is_healthy": not failed, "checks": [asdict(f) for f in findings]})
+    else:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+        for finding in findings:
+            told = Text(finding.found)
+            if finding.fix:
+                told.append(f"\nfix: {finding.fix}", "bold")
+            verdict = Text(finding.verdict, _COLOURS[finding.verdict])
+            table.add_row(finding.check, verdict, told)
+        open_console().print(table)
+    if failed:
+        said = f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}"
+        raise DoctorError(said, fix="do what the fix of each says, then run it again")
+
+
+def _machine() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    is_known = _PYTHON_FROM <= sys.version_info[:2] < _PYTHON_BEFORE
+    fix = "" if is_known else "use Python 3.11 to 3.14"
+    yield Finding("python", "ok" if is_known else "failed", python, fix)
+    yield _packages()
+    yield _installed("prefect", "duckdb", "pyarrow")
+    yield _sql_files()
+
+
+def _packages() -> Finding:
+    if not _LOCK_FILE.is_file():
+        return Finding("packages", "warning", "no lock beside the code to compare with", _REINSTALL)
+    pins = _PIN.findall(_LOCK_FILE.read_text(encoding="utf-8"))
+    wrong: list[str] = []
+    for name, pinned, marker in pins:
+        found = _version(name)
+        if found != pinned and not (found is None and marker):
+            wrong.append(f"{name} {found or 'missing'} not {pinned}")
+    if not wrong:
+        return Finding("packages", "ok", f"{len(pins)} at their locked versions")
+    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return Finding("packages", "failed", ", ".join(wrong[:3]) + more, _REINSTALL)
+
+
+def _installed(*names: str) -> Finding:
+    """Look packages up without importing them: Prefect's import costs seconds."""
+    found = {name: _version(name) for name in names}
+    missing = [name for name, known in found.items() if known is None]
+    if missing:
+        return Finding("libraries", "failed", f"missing: {', '.join(missing)}", _REINSTALL)
+    return Finding("libraries", "ok", ", ".join(f"{name} {known}" for name, known in found.items()))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _sql_files() -> Finding:
+    names, files = {kpi.name for kpi in load_catalogue()}, set(sql_names("kpi"))
+    if names == files:
+        return Finding("catalogue", "ok", f"{len(names)} KPIs, each with its SQL")
+    odd = ", ".join(sorted(names ^ files))
+    return Finding(
+        "catalogue", "failed", f"without its other half: {odd}", "install Tapewatch again"
+    )
+
+
+def _settings() -> Iterator[Finding]:
+    try:
+        settings = load_settings()
+    except TapewatchError as error:
+        yield Finding("settings", "failed", error.message, error.fix)
+        return
+    rows = describe_settings()
+    changed = [row.variable for row in rows if row.source.startswith("env ")]
+    told = f"{settings.environment}, {len(rows)} settings, from the environment: "
+    yield Finding("settings", "ok", told + (", ".join(changed) or "none"))
+    yield Finding("masking key", "ok", f"key {settings.pii_key_id()}")
+    for name, check in _RUN_CHECKS.items():
+        try:
+            yield check(settings)
+        except TapewatchError as error:
+            yield Finding(name, "failed", error.message, error.fix)
+
+
+def _data_folder(settings: Settings) -> Finding:
+    layout = layout_of(settings)
+    preflight(layout, 0)
+    free = os.statvfs(layout.data).f_bavail * os.statvfs(layout.data).f_frsize
+    told = f"{layout.data} is writable, one file system, {free / (1 << 30):,.1f} GB free"
+    return Finding("data folder", "ok", told)
+
+
+def _engine(settings: Settings) -> Finding:
+    sql = "select current_setting('threads'), current_setting('memory_limit')"
+    with (
+        TemporaryDirectory(prefix="tapewatch-") as spill,
+        open_engine(settings.engine, Path(spill), ()) as db,
+    ):
+        facts = one_row(db, sql, {})
+    return Finding("engine", "ok", f"answers, {facts[0]} threads, {facts[1]} of memory")
+
+
+def _writer(settings: Settings) -> Finding:
+    """Read who is at work from the attempts: to try the lock could make a run find it taken."""
+    layout = layout_of(settings)
+    running = [attempt for attempt in list_attempts(layout) if attempt.status == "running"]
+    left = [path.name for path in layout.staging.iterdir()]
+    if running:
+        told = f"attempt {running[-1].attempt_id} is running since {running[-1].started_at}"
+        return Finding("writer", "ok", f"{told}, or died: then the next run cleans up after it")
+    if left:
+        told = f"staging holds {', '.join(left[:3])} of a run that died"
+        return Finding("writer", "warning", told, "none: the next run removes it")
+    return Finding("writer", "ok", "no run is at work")
+
+
+def _served(settings: Settings) -> Finding:
+    run = read_current(layout_of(settings))
+    if run is None:
+        return Finding("served run", "warning", "none is published", "tapewatch run --input PATH")
+    check_folder(run.folder)
+    return Finding("served run", "ok", f"{run.name}, every byte as it was sealed")
+
+
+def _last_success(settings: Settings) -> Finding:
+    ended = [
+        datetime.fromisoformat(attempt.ended_at)
+        for attempt in list_attempts(layout_of(settings))
+        if attempt.status == "success" and attempt.ended_at is not None
+    ]
+    if not ended:
+        return Finding("last success", "warning", "never", "tapewatch run --input PATH")
+    lines = settings.operations.last_success_hours
+    hours = (datetime.now(UTC) - max(ended)).total_seconds() / 3600
+    told = f"{hours:,.1f} h ago (warning > {lines.warning} h, critical > {lines.critical} h)"
+    if lines.status(hours, "lower") == "ok":
+        return Finding("last success", "ok", told)
+    return Finding("last success", "warning", told, "see `tapewatch runs` for what failed since")
+
+
+_RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
+    "data folder": _data_folder,
+    "engine": _engine,
+    "writer": _writer,
+    "served run": _served,
+    "last success": _last_success,
+}

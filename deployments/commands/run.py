@@ -1,0 +1,112 @@
+"""`tapewatch run`: one tape from its bytes to a served run, without any server."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+
+from deployments.documents import freshness_hours, print_json, run_document
+from deployments.edge import AttemptFailed
+from deployments.lookup import layout_of
+from deployments.phases import PlainPhases
+from deployments.render import open_console, print_outcome
+from settings.errors import UsageError
+from settings.load import load_settings
+from settings.model import Settings
+from settings.version import code_version
+from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
+from warehouse.profile import Cost, Profile
+from warehouse.run import Start, run_daily
+from warehouse.run_folder import read_current
+
+
+def accepted_anomaly(run: str | None, reason: str | None) -> AcceptedAnomaly | None:
+    """Return the operator's word that an unusual tape is right.
+
+    Raises:
+        UsageError: A run without a reason, or a reason without a run.
+    """
+    if run is None and reason is None:
+        return None
+    if not run or not reason:
+        raise UsageError(
+            "--accept-anomaly and --reason go together",
+            fix='name the run and say why: --accept-anomaly RUN --reason "TEXT"',
+        )
+    return AcceptedAnomaly(run, reason)
+
+
+def run_tape(
+    request: RunRequest, portfolio: str | None, *, is_profiled: bool, is_json: bool
+) -> None:
+    """Run the four phases and show how they ended.
+
+    Raises:
+        AttemptFailed: From whatever stopped the attempt.
+    """
+    settings = load_settings(portfolio=portfolio)
+    start = Start(uuid4().hex, datetime.now(UTC), code_version())
+    profile = Profile() if is_profiled else None
+    phases = PlainPhases(settings.phases, open_console(stderr=True), profile)
+    try:
+        outcome = run_daily(request, settings, start, phases)
+    except BaseException as error:
+        raise AttemptFailed(_known_attempt(settings, start.attempt_id)) from error
+    if is_json:
+        print_json(_document(outcome, settings, phases.seconds, profile))
+        return
+    console = open_console()
+    print_outcome(console, outcome, settings)
+    if profile is not None:
+        _print_profile(console, profile)
+
+
+def _known_attempt(settings: Settings, attempt_id: str) -> str | None:
+    """Return the id when the attempt began: one that found the lock held left no trace."""
+    state = layout_of(settings).attempts / f"{attempt_id}.json"
+    return attempt_id if state.is_file() else None
+
+
+def _document(
+    outcome: RunOutcome, settings: Settings, seconds: dict[str, float], profile: Profile | None
+) -> dict[str, JsonValue]:
+    served = read_current(layout_of(settings))
+    run = outcome.sealed
+    zone = settings.portfolio.time_zone
+    hours = freshness_hours(run.manifest.identity.as_of, zone, datetime.now(UTC))
+    return {
+        "outcome": outcome.outcome,
+        "attempt_id": outcome.attempt_id,
+        "run_folder": str(run.folder),
+        "log_folder": str(outcome.log_folder),
+        "phases": {name: round(taken, 3) for name, taken in seconds.items()},
+        "freshness_hours": round(hours, 3),
+        **run_document(run, outcome.previous, served and served.name),
+        "profile": profile and [asdict(cost) for cost in _costs(profile)],
+    }
+
+
+def _costs(profile: Profile) -> list[Cost]:
+    files = sorted(profile.files.values(), key=lambda cost: -cost.seconds)
+    return [
+        cost
+        for phase in profile.phases.values()
+        for cost in (phase, *(file for file in files if file.phase == phase.phase))
+    ]
+
+
+def _print_profile(console: Console, profile: Profile) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("phase, SQL file")
+    for name in ("seconds", "calls", "peak MB"):
+        table.add_column(name, justify="right")
+    for cost in _costs(profile):
+        is_phase = cost.name == cost.phase
+        peak = "" if cost.peak_mb is None else f"{cost.peak_mb:,.0f}"
+        label, style = (cost.name, "bold") if is_phase else (f"  {cost.name}", "")
+        table.add_row(label, f"{cost.seconds:.3f}", f"{cost.calls:,}", peak, style=style)
+    console.print()
+    console.print(table)

@@ -1,0 +1,173 @@
+"""`tapewatch verify`: prove that a sealed run is what was sealed, and comes out the same again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import JsonValue
+from rich.console import Console
+from rich.text import Text
+
+from deployments.documents import print_json
+from deployments.lookup import NothingPublishedError, folder_of, layout_of, served_run
+from deployments.render import open_console, print_facts
+from settings.errors import DataRejectedError
+from settings.load import load_settings
+from settings.model import Settings
+from warehouse.layout import Layout
+from warehouse.manifest import HashMismatchError, load_manifest
+from warehouse.rebuild import Rebuilt, rebuild
+from warehouse.run_folder import SealedRun, run_folders
+from warehouse.verify import Problem, verify_folder
+
+
+class RebuildDiffersError(DataRejectedError):
+    """The tables of a sealed run do not give what the run says."""
+
+    code = "REBUILD_DIFFERS"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What was found of one run folder; `rebuilt` is None when its files are not sound."""
+
+    folder: Path
+    problems: tuple[Problem, ...]
+    rebuilt: Rebuilt | None
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """What must come out the same and does not."""
+        is_comparable = self.rebuilt is not None and self.rebuilt.is_same_sql
+        return self.rebuilt.differing if self.rebuilt and is_comparable else ()
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.problems and not self.differing
+
+
+def verify_runs(name: str | None, *, is_all: bool, is_json: bool) -> None:
+    """Verify the served run, the named one, or all of them.
+
+    Raises:
+        HashMismatchError: A folder is not what was sealed.
+        RebuildDiffersError: A run's tables do not give what it says.
+        NothingPublishedError: There is nothing to verify.
+    """
+    settings = load_settings()
+    verdicts = [_verify(folder, settings) for folder in _chosen(layout_of(settings), name, is_all)]
+    if is_json:
+        print_json({"is_sound": all(v.is_sound for v in verdicts), "runs": _documents(verdicts)})
+    else:
+        console = open_console()
+        for verdict in verdicts:
+            _print_verdict(console, verdict)
+    _refuse_unsound(verdicts)
+
+
+def _chosen(layout: Layout, name: str | None, is_all: bool) -> list[Path]:
+    if is_all:
+        folders = run_folders(layout)
+        if not folders:
+            raise NothingPublishedError(
+                f"there is no run under {layout.runs}", fix="publish a tape with `tapewatch run`"
+            )
+        return folders
+    if name is not None:
+        return [layout.runs / folder_of(layout, name)]
+    return [served_run(layout).folder]
+
+
+def _verify(folder: Path, settings: Settings) -> _Verdict:
+    problems = tuple(verify_folder(folder))
+    if problems:
+        return _Verdict(folder, problems, None)
+    with TemporaryDirectory(prefix="tapewatch-") as spill:
+        rebuilt = rebuild(SealedRun(folder, load_manifest(folder)), settings, Path(spill))
+    return _Verdict(folder, (), rebuilt)
+
+
+def _refuse_unsound(verdicts: list[_Verdict]) -> None:
+    for verdict in verdicts:
+        fix = f"move {verdict.folder} out of runs, then run the tape of that day again"
+        if verdict.problems:
+            first = verdict.problems[0]
+            more = f" and {len(verdict.problems) - 1} more" if len(verdict.problems) > 1 else ""
+            raise HashMismatchError(f"{verdict.folder}: {first.file} {first.what}{more}", fix=fix)
+        if verdict.differing:
+            told = ", ".join(verdict.differing)
+            raise RebuildDiffersError(f"{verdict.folder}: its tables give another {told}", fix=fix)
+
+
+def _documents(verdicts: list[_Verdict]) -> list[JsonValue]:
+    return [
+        {
+            "run": verdict.folder.name,
+            "is_sound": verdict.is_sound,
+            "problems": [{"file": p.file, "what": p.what} for p in verdict.problems],
+            "rebuilt": None if verdict.rebuilt is None else _rebuilt_document(verdict.rebuilt),
+        }
+        for verdict in verdicts
+    ]
+
+
+def _rebuilt_document(rebuilt: Rebuilt) -> dict[str, JsonValue]:
+    found = rebuilt.reconciliation
+    return {
+        "is_same_sql": rebuilt.is_same_sql,
+        "reconciliation": {
+            "matched": found.matched,
+            "compared": found.compared,
+            "is_equal": rebuilt.is_reconciliation_equal,
+        },
+        "kpis": [
+            {
+                "name": kpi.sealed.name,
+                "sealed": None if kpi.sealed.value is None else f"{kpi.sealed.value:f}",
+                "rebuilt": None
+                if kpi.rebuilt is None or kpi.rebuilt.value is None
+                else f"{kpi.rebuilt.value:f}",
+                "is_equal": kpi.is_equal,
+            }
+            for kpi in rebuilt.kpis
+        ],
+    }
+
+
+def _print_verdict(console: Console, verdict: _Verdict) -> None:
+    sound = Text("sound", "green") if verdict.is_sound else Text("NOT SOUND", "bold red")
+    console.print(Text(f"{verdict.folder.name}: ", "bold") + sound, soft_wrap=True)
+    if verdict.rebuilt is None:
+        found = "\n".join(f"{p.file} {p.what}" for p in verdict.problems)
+        print_facts(console, {"  problems": found})
+        return
+    rebuilt = verdict.rebuilt
+    manifest = load_manifest(verdict.folder)
+    facts = {
+        "  files": f"{len(manifest.files)} files and the manifest have the bytes that were sealed",
+        "  chain": _chain_line(verdict.folder, manifest.previous_run),
+        "  reconciled": rebuilt.reconciliation.line().removeprefix("reconciled: "),
+        "  KPIs": _kpi_line(rebuilt),
+    }
+    if rebuilt.differing and not rebuilt.is_same_sql:
+        facts["  SQL"] = "not the SQL that sealed this run, so other figures prove nothing"
+    print_facts(console, facts)
+
+
+def _chain_line(folder: Path, previous: str | None) -> str:
+    if previous is None:
+        return "the first run of its book"
+    is_kept = (folder.parent / previous).is_dir()
+    return f"{previous} is unchanged since" if is_kept else f"{previous} is kept no longer"
+
+
+def _kpi_line(rebuilt: Rebuilt) -> str:
+    equal = sum(kpi.is_equal for kpi in rebuilt.kpis)
+    line = f"{equal} of {len(rebuilt.kpis)} come out the same, to the last digit"
+    told = [
+        f"{kpi.sealed.name}: sealed {kpi.sealed.value}, "
+        f"now {'not in the catalogue' if kpi.rebuilt is None else kpi.rebuilt.value}"
+        for kpi in rebuilt.kpis
+        if not kpi.is_equal
+    ]
+    return "\n".join([line, *told])

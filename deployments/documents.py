@@ -1,0 +1,121 @@
+"""What `--json` prints, and the figures that it shares with the tables for people."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from pydantic import JsonValue
+
+from settings.kpis import Kpi, load_catalogue
+from warehouse.json_text import JsonObject, pretty_json
+from warehouse.kpis import HealthComponent, KpiValue
+from warehouse.output import read_health, read_kpis
+from warehouse.run_folder import SealedRun
+
+
+def print_json(document: JsonObject) -> None:
+    """Print one document on stdout, and nothing else."""
+    sys.stdout.write(pretty_json(document).decode())
+
+
+def catalogue() -> dict[str, Kpi]:
+    """Return today's KPIs by name; a run may hold others that were retired since."""
+    return {kpi.name: kpi for kpi in load_catalogue()}
+
+
+def title_of(name: str) -> str:
+    """Return the title of a KPI, its name once it left the catalogue."""
+    kpi = catalogue().get(name)
+    return name if kpi is None else kpi.title
+
+
+def values_by_name(run: SealedRun | None) -> dict[str, KpiValue]:
+    """Return the KPI values of a run by name; none without a run."""
+    return {} if run is None else {value.name: value for value in read_kpis(run)}
+
+
+def change_of(value: KpiValue, before: KpiValue | None) -> Decimal | None:
+    """Return what changed since the run before; None when either is unknown."""
+    if value.value is None or before is None or before.value is None:
+        return None
+    return value.value - before.value
+
+
+def contribution(part: HealthComponent, parts: Iterable[HealthComponent]) -> Decimal | None:
+    """Return the points that a component adds to portfolio_health; None when it is unknown."""
+    if part.score is None:
+        return None
+    return part.weight * part.score / sum(p.weight for p in parts if p.score is not None)
+
+
+def freshness_hours(as_of: date, time_zone: str, now: datetime) -> float:
+    """Return the hours since the end of the day `as_of` in its time zone, never below 0."""
+    end = datetime.combine(as_of + timedelta(days=1), time.min, ZoneInfo(time_zone))
+    return max((now - end).total_seconds() / 3600, 0.0)
+
+
+def kpi_document(value: KpiValue, before: KpiValue | None) -> dict[str, JsonValue]:
+    """Return one KPI; figures are strings, as exact as they were sealed."""
+    kpi = catalogue().get(value.name)
+    return {
+        "name": value.name,
+        "title": title_of(value.name),
+        "unit": value.unit,
+        "value": _text(value.value),
+        "status": value.status,
+        "reason": value.reason,
+        "basis": value.basis,
+        "numerator": _text(value.numerator),
+        "denominator": _text(value.denominator),
+        "thresholds": _thresholds(kpi),
+        "previous_value": before and _text(before.value),
+        "change": _text(change_of(value, before)),
+        "definition_sha256": value.definition_sha256,
+    }
+
+
+def run_document(run: SealedRun, before: SealedRun | None, served: str | None) -> JsonObject:
+    """Return a run with its KPIs; `served` is the name of the run folder that is served."""
+    manifest = run.manifest
+    earlier = values_by_name(before)
+    parts = read_health(run)
+    return {
+        "run": run.name,
+        "run_id": manifest.run_id,
+        "as_of": manifest.identity.as_of.isoformat(),
+        "environment": manifest.identity.environment,
+        "portfolio": manifest.identity.portfolio,
+        "is_served": run.name == served,
+        "previous_run": before and before.name,
+        "sealed_at": manifest.created_at.isoformat(timespec="seconds"),
+        "code": manifest.code,
+        "inputs": [
+            {"name": kept.name, "sha256": kept.sha256, "bytes": kept.bytes}
+            for kept in manifest.inputs
+        ],
+        "kpis": [kpi_document(value, earlier.get(value.name)) for value in read_kpis(run)],
+        "health": [
+            {
+                "kpi": part.kpi,
+                "value": _text(part.value),
+                "weight": _text(part.weight),
+                "score": _text(part.score),
+                "contribution": _text(contribution(part, parts)),
+            }
+            for part in parts
+        ],
+        "quality": dict(manifest.quality),
+    }
+
+
+def _thresholds(kpi: Kpi | None) -> dict[str, JsonValue] | None:
+    if kpi is None or kpi.thresholds is None:
+        return None
+    lines: Mapping[str, Decimal | None] = vars(kpi.thresholds)
+    return {name: _text(line) for name, line in lines.items()}
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number:f}"

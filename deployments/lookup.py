@@ -1,0 +1,90 @@
+"""Find the run that a person means: the served one, the one of a day, or one by its name."""
+
+from datetime import date
+
+from settings.errors import UsageError
+from settings.model import Settings
+from warehouse.layout import Layout
+from warehouse.run_folder import SealedRun, list_runs, previous_run, read_current, run_folders
+
+_DATE_LENGTH = len("2025-12-26-")
+_ID_LENGTH = 8
+
+
+class NothingPublishedError(UsageError):
+    """No run has been published under this data folder yet."""
+
+    code = "NOTHING_PUBLISHED"
+
+
+class NoSuchRunError(UsageError):
+    """No run, or more than one, answers to what was asked for."""
+
+    code = "NO_SUCH_RUN"
+
+
+def layout_of(settings: Settings) -> Layout:
+    """Return where this process keeps its data and logs."""
+    return Layout(settings.paths.data_dir, settings.paths.logs_dir)
+
+
+def served_run(layout: Layout) -> SealedRun:
+    """Return the run that `current` names.
+
+    Raises:
+        NothingPublishedError: There is none yet.
+        HashMismatchError: It is damaged.
+    """
+    run = read_current(layout)
+    if run is None:
+        raise NothingPublishedError(
+            f"nothing is published under {layout.data}",
+            fix="publish a tape with `tapewatch run --input PATH`, or set TAPEWATCH_DATA_DIR",
+        )
+    return run
+
+
+def run_of_day(layout: Layout, as_of: date | None) -> SealedRun:
+    """Return the newest run of that day, of the served book; the served run without a day.
+
+    Raises:
+        NothingPublishedError: Nothing is published yet.
+        NoSuchRunError: There is no run of that day.
+    """
+    served = served_run(layout)
+    if as_of is None or as_of == served.manifest.identity.as_of:
+        return served
+    book = served.manifest.identity.book
+    runs = [run for run in list_runs(layout) if run.manifest.identity.book == book]
+    for run in reversed(runs):
+        if run.manifest.identity.as_of == as_of:
+            return run
+    days = sorted({run.manifest.identity.as_of.isoformat() for run in runs})
+    raise NoSuchRunError(
+        f"no run is of {as_of}", fix=f"the last days are {', '.join(days[-5:])}; see tapewatch runs"
+    )
+
+
+def folder_of(layout: Layout, name: str) -> str:
+    """Return the name of the run folder that `name` means: the folder's, or the run id's begin.
+
+    Raises:
+        NoSuchRunError: None is meant, or several are.
+    """
+    folders = [folder.name for folder in run_folders(layout)]
+    meant = [folder for folder in folders if _is_meant(folder, name)]
+    if len(meant) == 1:
+        return meant[0]
+    what = f"{name!r} means {len(meant)} runs: {', '.join(meant)}" if meant else f"no run {name!r}"
+    raise NoSuchRunError(what, fix="name one folder that `tapewatch runs` lists, or its run id")
+
+
+def _is_meant(folder: str, name: str) -> bool:
+    return bool(name) and (
+        folder.startswith(name) or folder[_DATE_LENGTH:].startswith(name[:_ID_LENGTH])
+    )
+
+
+def earlier_run(layout: Layout, run: SealedRun) -> SealedRun | None:
+    """Return the run that this one is compared with, None for the first."""
+    return previous_run(layout, run.manifest.identity)

@@ -1,0 +1,212 @@
+"""Show a run to a person: its KPIs as a table, and in a few lines how far it can be trusted."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deployments.documents import (
+    catalogue,
+    change_of,
+    contribution,
+    freshness_hours,
+    title_of,
+    values_by_name,
+)
+from settings.kpis import Kpi
+from settings.model import Settings
+from settings.thresholds import Status
+from warehouse.job import RunOutcome
+from warehouse.kpis import KpiValue
+from warehouse.output import read_health, read_kpis
+from warehouse.quality import Reconciliation
+from warehouse.run_folder import SealedRun
+
+COLOURS: Mapping[Status, str] = {
+    "ok": "green",
+    "warning": "yellow",
+    "critical": "bold red",
+    "unknown": "bold magenta",
+}
+_PIPED_COLUMNS = 100
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Return a console as wide as the terminal, 100 columns when piped."""
+    columns = shutil.get_terminal_size((_PIPED_COLUMNS, 24)).columns
+    return Console(stderr=stderr, width=columns, highlight=False)
+
+
+def print_outcome(
+    console: Console,
+    outcome: RunOutcome,
+    settings: Settings,
+    *,
+    is_demo: bool = False,
+    command: str = "tapewatch",
+) -> None:
+    """Show how a run ended: its KPIs, its checks, where things are, and what to try next.
+
+    Args:
+        console: Where to; 100 columns are enough.
+        outcome: What `run_daily` returned.
+        settings: Those of the run.
+        is_demo: The tape has a fixed date, so its freshness says nothing.
+        command: How the reader starts Tapewatch.
+    """
+    run = outcome.sealed
+    said = {
+        "published": f"published run {run.name}",
+        "stored": f"stored run {run.name}, not served: a later day is",
+        "already_published": f"already published: nothing changed, run {run.name}",
+    }[outcome.outcome]
+    console.print(said, style="bold", markup=False, soft_wrap=True)
+    console.print()
+    print_kpis(console, run, outcome.previous)
+    console.print()
+    freshness = Text("n/a (demo tape)") if is_demo else _freshness(run, settings)
+    print_facts(console, {**trust_facts(run), "freshness": freshness})
+    console.print()
+    print_facts(
+        console,
+        {
+            "run folder": str(run.folder),
+            "log folder": str(outcome.log_folder),
+            "try next": f"{command} kpi par_90 --loans\n{command} verify\n{command} runs",
+        },
+    )
+
+
+def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> None:
+    """Show the KPIs of a run, what changed since the run before, and why one is unknown."""
+    values = read_kpis(run)
+    bases = ", ".join(sorted({value.basis for value in values}))
+    since = f"since {previous.name[:10]}" if previous else "change"
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(f"KPI on {run.manifest.identity.as_of}, basis {bases}", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("warning / critical")
+    table.add_column(since, justify="right")
+    kpis, earlier = catalogue(), values_by_name(previous)
+    for value in values:
+        before = earlier.get(value.name)
+        table.add_row(*_kpi_cells(kpis.get(value.name), value, before))
+    console.print(table)
+    for value in values:
+        if value.reason is not None:
+            line = f"unknown: {title_of(value.name)}: {value.reason}"
+            console.print(line, style=COLOURS["unknown"], markup=False, soft_wrap=True)
+
+
+def print_facts(console: Console, facts: Mapping[str, str | Text]) -> None:
+    """Show labels and what they say, aligned; a path is never broken."""
+    width = max(map(len, facts)) + 2
+    for label, said in facts.items():
+        text = said if isinstance(said, Text) else Text(said)
+        for number, line in enumerate(text.wrap(console, console.width - width, overflow="ignore")):
+            name = label if number == 0 else ""
+            console.print(Text(f"{name:<{width}}", style="dim") + line, soft_wrap=True)
+
+
+def status_text(status: Status) -> Text:
+    """Return a status in its colour."""
+    return Text(status, style=COLOURS[status])
+
+
+def change_text(value: KpiValue, before: KpiValue | None) -> str:
+    """Return what changed since the run before, in the way people say it."""
+    change = change_of(value, before)
+    if change is None or before is None or before.value is None:
+        return "-"
+    if change == 0:
+        return "="
+    match value.unit:
+        case "ratio":
+            return f"{change.scaleb(2):+.2f} pp"
+        case "usd":
+            return f"{100 * change / before.value:+.1f} %" if before.value else "from 0"
+        case "count":
+            return f"{change:+,.0f}"
+        case _:
+            return f"{change:+.1f}"
+
+
+def trust_facts(run: SealedRun) -> dict[str, str | Text]:
+    """Return what tells how far a run can be trusted: reconciliation, checks, parts of health."""
+    return {
+        "reconciled": _reconciled(run),
+        "warnings": _warnings(run),
+        "quarantine": _quarantine(run),
+        "health": _health(run),
+    }
+
+
+def _kpi_cells(kpi: Kpi | None, value: KpiValue, before: KpiValue | None) -> Iterable[Text | str]:
+    name = Text(value.name if kpi is None else kpi.title)
+    if value.denominator is not None:
+        name.append(f"\n  {_sum(value.numerator)} / {_sum(value.denominator)}", style="dim")
+    has_lines = kpi is not None and kpi.thresholds is not None
+    is_judged = has_lines or value.status != "ok"
+    lines = "" if kpi is None else kpi.threshold_line()
+    return (
+        name,
+        str(value.value) if kpi is None else kpi.format(value.value),
+        status_text(value.status) if is_judged else "",
+        lines.replace("warning ", "").replace(", critical", " /"),
+        change_text(value, before),
+    )
+
+
+def _sum(number: Decimal | None) -> str:
+    return "unknown" if number is None else f"{number:,.2f}"
+
+
+def _reconciled(run: SealedRun) -> Text:
+    said = cast("Mapping[str, int]", run.manifest.quality["reconciliation"])
+    reconciliation = Reconciliation(said["matched"], said["compared"])
+    is_whole = reconciliation.matched == reconciliation.compared
+    line = reconciliation.line().removeprefix("reconciled: ")
+    return Text(line, style="green" if is_whole else COLOURS["critical"])
+
+
+def _warnings(run: SealedRun) -> Text:
+    checks = cast("Mapping[str, int]", run.manifest.quality["checks"])
+    failed = cast("list[str]", run.manifest.quality["failed"])
+    if not failed:
+        return Text(f"none of {len(checks)} checks failed", style="green")
+    told = ", ".join(f"{name} {checks[name]:,}" for name in failed)
+    return Text(f"{len(failed)} of {len(checks)} checks found rows: {told}")
+
+
+def _quarantine(run: SealedRun) -> str:
+    facts = cast("Mapping[str, int]", run.manifest.quality["quarantine"])
+    dropped = cast("Mapping[str, int]", run.manifest.quality["duplicates_dropped"])
+    told = [f"{facts['loans']:,} loans for {facts['bad_rows']:,} bad rows"]
+    told = told if facts["loans"] else []
+    told += [f"{count:,} duplicate rows of {name} dropped" for name, count in dropped.items()]
+    return ", ".join(told) or "none"
+
+
+def _health(run: SealedRun) -> Text:
+    parts = read_health(run)
+    points = [(part, contribution(part, parts)) for part in parts]
+    known = [f"{title_of(part.kpi)} {point:.2f}" for part, point in points if point is not None]
+    lost = [title_of(part.kpi) for part, point in points if point is None]
+    text = Text(" + ".join(known) or "no component is known")
+    if lost:
+        text.append(f"\ndegraded: without {', '.join(lost)}", style=COLOURS["warning"])
+    return text
+
+
+def _freshness(run: SealedRun, settings: Settings) -> Text:
+    as_of, lines = run.manifest.identity.as_of, settings.operations.freshness_hours
+    hours = freshness_hours(as_of, settings.portfolio.time_zone, datetime.now(UTC))
+    status = lines.status(round(hours, 3), "lower")
+    text = Text(f"{hours:,.1f} h since the end of {as_of}: ") + status_text(status)
+    return text.append(f" (warning > {lines.warning} h, critical > {lines.critical} h)")

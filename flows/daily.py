@@ -1,0 +1,43 @@
+"""The daily flow: one tape from its bytes to a served run, with the KPIs as an artifact."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from prefect import flow, get_run_logger
+
+from settings.load import load_settings
+from settings.version import code_version
+from tasks.artifacts import publish_kpi_table
+from tasks.phases import prefect_phases
+from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
+from warehouse.run import Start, run_daily
+
+
+@flow(name="daily", flow_run_name="daily", persist_result=False, validate_parameters=True)
+def daily(
+    inputs: list[Path],
+    as_of: date | None = None,
+    portfolio: str | None = None,
+    is_backfill: bool = False,
+    accepted: AcceptedAnomaly | None = None,
+) -> RunOutcome:
+    """Run the four phases on one export and show its KPIs.
+
+    Args:
+        inputs: The export's ZIP, the folder of its CSVs, or the four CSVs.
+        as_of: The day the tape is of; read off its ledger when absent.
+        portfolio: Whose book this is; the settings' portfolio when absent.
+        is_backfill: Store a day older than the served one without serving it.
+        accepted: Which unusual run is right after all, and why.
+
+    Raises:
+        TapewatchError: What stopped the run, with the next step.
+    """
+    settings = load_settings(portfolio=portfolio)
+    request = RunRequest(tuple(inputs), as_of, is_backfill, accepted)
+    start = Start(uuid4().hex, datetime.now(UTC), code_version())
+    outcome = run_daily(request, settings, start, prefect_phases(settings.phases))
+    publish_kpi_table(outcome)
+    get_run_logger().info("%s: %s", outcome.outcome, outcome.sealed.name)
+    return outcome

@@ -1,0 +1,1 @@
+"""The retrying steps: thin, they log, count and call the warehouse."""

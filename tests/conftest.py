@@ -1,0 +1,44 @@
+"""What every test starts from: no setting of this machine, and a Prefect that stays quiet.
+
+Prefect reads its environment when it is imported, so this is set before any test module is.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+import pytest
+
+KILL_TRIALS = 60
+
+
+def _forget_the_machine() -> None:
+    for name in list(os.environ):
+        if name.startswith(("TAPEWATCH_", "PREFECT_")) or name == "PIPELINE_ENV":
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="tapewatch-prefect-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ |= {
+        "PREFECT_HOME": home,
+        "PREFECT_API_URL": "",  # empty outranks a .env file in the working directory, unset not
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # The default of 20 s is too short for a loaded machine.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    }
+
+
+_forget_the_machine()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--trials", type=int, default=KILL_TRIALS, help="how many randomized trials a test runs"
+    )
+
+
+@pytest.fixture(scope="session")
+def trials(request):
+    """How many randomized trials to run: few in the suite, many in `make soak`."""
+    return request.config.getoption("--trials")

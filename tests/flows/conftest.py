@@ -1,0 +1,18 @@
+"""One Prefect server for all tests that need one: it takes half a minute to start."""
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "prefect_server" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("prefect_server"))
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    from prefect.testing.utilities import prefect_test_harness  # seconds, for these tests alone
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield

@@ -1,0 +1,1 @@
+"""The data and the SQL over it: no Prefect, no network, no clock."""

@@ -1,0 +1,133 @@
+"""What became of every attempt: one small state file each, and the clean-up after dead ones."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from settings.errors import InternalError
+from warehouse import attempt_folder as folders
+from warehouse.attempt_folder import ErrorFacts, utc_text
+from warehouse.durable import durable_write, fsync_dir
+from warehouse.failpoints import fail_point
+from warehouse.json_text import pretty_json
+from warehouse.layout import Layout
+from warehouse.lock import HeldLock
+from warehouse.storage_errors import typed_storage
+
+Status = Literal["running", "success", "failed", "canceled", "abandoned"]
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """attempts/<id>.json: what became of an attempt."""
+
+    attempt_id: str
+    status: Status
+    environment: str
+    portfolio: str
+    started_at: str
+    log_folder: str
+    ended_at: str | None = None
+    run_id: str | None = None
+    as_of: str | None = None
+    run_folder: str | None = None
+    outcome: str | None = None
+    error: ErrorFacts | None = None
+
+
+_RECORD = TypeAdapter(AttemptRecord)
+
+
+def read_attempt(path: Path) -> AttemptRecord | None:
+    """Return the record in `path`, None when it is damaged.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    with typed_storage(path):
+        text = path.read_bytes()
+    try:
+        return _RECORD.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def list_attempts(layout: Layout) -> list[AttemptRecord]:
+    """Return every readable attempt, oldest first."""
+    records = [read_attempt(path) for path in layout.attempts.glob("*.json")]
+    return sorted((r for r in records if r), key=lambda r: (r.started_at, r.attempt_id))
+
+
+def save_attempt(layout: Layout, record: AttemptRecord) -> None:
+    """Write the record durably.
+
+    Raises:
+        StorageError: The disk refused; the old record is untouched.
+    """
+    path = layout.attempts / f"{record.attempt_id}.json"
+    durable_write(path, pretty_json(asdict(record)))
+
+
+def recover(layout: Layout, lock: HeldLock, now: datetime) -> list[AttemptRecord]:
+    """Clean up after runs that died: `running` becomes `abandoned`, staging and *.tmp go.
+
+    Holding `lock` proves that no running attempt is alive. Returns what was abandoned.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    if lock.pid != os.getpid():
+        raise InternalError("recovering under another's lock", fix="call it inside hold_lock")
+    abandoned = [r for r in list_attempts(layout) if r.status == "running"]
+    for record in abandoned:
+        _abandon(layout, record, now)
+    fail_point("recover_marked")
+    _sweep(layout)
+    fail_point("recover_wiped")
+    return abandoned
+
+
+def _abandon(layout: Layout, record: AttemptRecord, now: datetime) -> None:
+    message = f"its process died without a word; found at {utc_text(now)}"
+    error = ErrorFacts("ABANDONED", message, "none: the next run has cleaned up after it", 70)
+    record = replace(record, status="abandoned", error=error)
+    folder = layout.log_runs / record.log_folder
+    # the log folder may be gone or damaged by hand; the record is what counts
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        summary = json.loads((folder / folders.SUMMARY).read_bytes())
+        for phase in summary["phases"].values():
+            if phase["status"] == "running":
+                phase["status"] = "abandoned"
+        folders.write_summary(folder, summary | told_in_summary(record))
+    save_attempt(layout, record)
+
+
+def _sweep(layout: Layout) -> None:
+    with typed_storage(layout.staging):
+        for left in layout.staging.iterdir():
+            shutil.rmtree(left)
+    fsync_dir(layout.staging)
+    for root in (layout.data, layout.attempts, layout.log_runs):
+        _unlink_all(root.glob("*.tmp"))
+    _unlink_all(layout.log_runs.glob("*/*.tmp"))
+
+
+def _unlink_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with typed_storage(path):
+            path.unlink()
+
+
+def told_in_summary(record: AttemptRecord) -> dict[str, JsonValue]:
+    """Return the part of the record that the summary repeats."""
+    told = asdict(record)
+    del told["log_folder"]
+    return told

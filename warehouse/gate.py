@@ -1,0 +1,121 @@
+"""Quarantine and duplicates: which rows of the tape the book may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from settings.errors import DataRejectedError
+from settings.model import QualitySettings
+from warehouse.engine import copy_to_parquet, one_row, read_sql
+from warehouse.tables import view_run_tables, view_tape_tables
+from warehouse.tape import TAPE_TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class TooManyBadRowsError(DataRejectedError):
+    """More of the tape is unusable than the settings allow."""
+
+    code = "TOO_MANY_BAD_ROWS"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What was taken out: rows by reason, loans, and their share of the tape."""
+
+    loans: int
+    bad_rows: int
+    rows: int
+    row_ratio: Decimal
+    balance_ratio: Decimal
+    reasons: Mapping[str, int]
+    duplicates: Mapping[str, int]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every row as read goes into the book."""
+        return self.loans == 0 and not self.duplicates
+
+
+def sort_out(
+    db: DuckDBPyConnection, tape: Path, run: Path, settings: QualitySettings
+) -> Quarantine:
+    """Write the usable tables, and quarantine.parquet when rows were taken, into `run`.
+
+    Leaves the views of both: tape_<table> as read, <table> as the book may use it.
+
+    Raises:
+        TooManyBadRowsError: Beyond the allowed share of rows or of balance.
+    """
+    view_tape_tables(db, tape)
+    for name in ("quarantined_loan", "duplicate_row"):
+        db.execute(f"create or replace table {name} as {read_sql('gate', name)}")
+    found = _measure(db)
+    if found.loans:
+        _refuse_too_many(db, found, settings)
+        copy_to_parquet(
+            db,
+            "select source_file, source_row, reason from quarantine",
+            run / "quarantine.parquet",
+            {},
+        )
+    for table in TAPE_TABLES:
+        source, target = (folder / f"{table.canonical}.parquet" for folder in (tape, run))
+        target.unlink(missing_ok=True)  # of an earlier try
+        if found.is_empty:
+            target.hardlink_to(source)
+        else:
+            copy_to_parquet(db, _kept_rows(table.canonical, table.file_name), target, {})
+    view_run_tables(db, run)
+    return found
+
+
+def _kept_rows(table: str, file_name: str) -> str:
+    return f"""
+        select * exclude (source_row)
+        from tape_{table}
+        anti join quarantined_loan using (loan_key)
+        anti join (select source_row from duplicate_row where source_file = '{file_name}')
+            using (source_row)
+    """
+
+
+def _measure(db: DuckDBPyConnection) -> Quarantine:
+    duplicates = db.execute("select source_file, count(*) from duplicate_row group by 1").fetchall()
+    (loans,) = one_row(db, "select count(*) from quarantined_loan", {})
+    if not loans:
+        return Quarantine(0, 0, 0, Decimal(0), Decimal(0), {}, dict(duplicates))
+    db.execute(f"create or replace table quarantine as {read_sql('gate', 'quarantine')}")
+    reasons = db.execute("select reason, count(*) from quarantine group by 1 order by 1").fetchall()
+    facts = one_row(db, read_sql("gate", "quarantine_share"), {})
+    bad_rows, rows, row_ratio, balance_ratio = facts
+    return Quarantine(
+        loans, bad_rows, rows, row_ratio, balance_ratio, dict(reasons), dict(duplicates)
+    )
+
+
+def _refuse_too_many(db: DuckDBPyConnection, found: Quarantine, settings: QualitySettings) -> None:
+    if (
+        found.row_ratio <= settings.max_rejected_row_ratio
+        and found.balance_ratio <= settings.max_rejected_balance_ratio
+    ):
+        return
+    source_file, source_row, reason = one_row(
+        db,
+        "select source_file, source_row, reason from quarantine "
+        "where reason <> 'LOAN_QUARANTINED' order by all limit 1",
+        {},
+    )
+    raise TooManyBadRowsError(
+        f"{found.bad_rows:,} rows cannot be used, with their loans {found.row_ratio:.2%} of the "
+        f"rows and {found.balance_ratio:.2%} of the balance; "
+        f"the first is {source_file} row {source_row}: {reason}",
+        fix="correct the rows named in validation_report.json and export again, "
+        "or raise quality.max_rejected_row_ratio",
+        evidence={"reasons": dict(found.reasons)},
+    )

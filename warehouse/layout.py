@@ -1,0 +1,173 @@
+"""Where everything lies under the data folder, and whether a run has room and rights there."""
+
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings.errors import ConfigError, InternalError
+from warehouse.durable import create_private, fsync_dir, make_folder
+from warehouse.failpoints import fail_point
+from warehouse.storage_errors import disk_full, typed_storage
+
+SPARE_BYTES = 64 << 20
+_ATTEMPT_ID = re.compile(r"[0-9a-z][0-9a-z-]{0,63}")
+
+
+class SplitDiskError(ConfigError):
+    """Staging, raw and runs lie on different file systems, where a rename is no commit."""
+
+    code = "SPLIT_DISK"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path of one data folder; knows names, holds no state."""
+
+    data: Path
+    logs: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file whose flock makes the single writer; nothing else opens it."""
+        return self.data / "lock"
+
+    @property
+    def raw(self) -> Path:
+        """The inputs, byte for byte, in one folder a sha256."""
+        return self.data / "raw"
+
+    @property
+    def staging(self) -> Path:
+        """Work in progress; wiped by the next start."""
+        return self.data / "staging"
+
+    @property
+    def runs(self) -> Path:
+        """The sealed run folders, never touched again."""
+        return self.data / "runs"
+
+    @property
+    def current(self) -> Path:
+        """The file that holds the name of the served run folder."""
+        return self.data / "current"
+
+    @property
+    def attempts(self) -> Path:
+        """One state file an attempt."""
+        return self.data / "attempts"
+
+    @property
+    def log_runs(self) -> Path:
+        """One folder an attempt, for people to read."""
+        return self.logs / "runs"
+
+    @property
+    def latest(self) -> Path:
+        """The link to the newest attempt's log folder."""
+        return self.log_runs / "latest"
+
+    def make(self) -> None:
+        """Make every missing folder.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        for folder in (self.raw, self.staging, self.runs, self.attempts, self.log_runs):
+            make_folder(folder)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The staging folder of one attempt: its copies, its spill, and the run being built."""
+
+    root: Path
+
+    @property
+    def tape(self) -> Path:
+        """The staged copies of the input."""
+        return self.root / "tape"
+
+    @property
+    def spill(self) -> Path:
+        """The engine's temporary files."""
+        return self.root / "spill"
+
+    @property
+    def run(self) -> Path:
+        """The folder that the seal renames into runs: flat, only what is published."""
+        return self.root / "run"
+
+
+def open_staging(layout: Layout, attempt_id: str) -> RunPaths:
+    """Make the empty staging folders of an attempt.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    paths = RunPaths(layout.staging / safe_attempt_id(attempt_id))
+    for folder in (paths.tape, paths.spill, paths.run):
+        make_folder(folder)
+    return paths
+
+
+def clear_staging(paths: RunPaths) -> None:
+    """Remove what is left of an attempt's staging folder.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    with typed_storage(paths.root):
+        shutil.rmtree(paths.root)
+    fsync_dir(paths.root.parent)
+    fail_point("staging_cleared")
+
+
+def safe_attempt_id(attempt_id: str) -> str:
+    """Return `attempt_id`, which becomes part of file names.
+
+    Raises:
+        InternalError: It has other characters than digits, small letters and hyphens.
+    """
+    if not _ATTEMPT_ID.fullmatch(attempt_id):
+        raise InternalError(f"attempt id {attempt_id!r} is no file name", fix="pass uuid4().hex")
+    return attempt_id
+
+
+def preflight(layout: Layout, input_bytes: int) -> None:
+    """Check before any work that a run of `input_bytes` can be written and committed.
+
+    Raises:
+        NotWritableError: A folder cannot be written.
+        SplitDiskError: A rename from staging into runs or raw would not be one step.
+        DiskFullError: Less than twice the input and 64 MB is free.
+    """
+    layout.make()
+    for folder in (layout.staging, layout.runs, layout.raw, layout.attempts, layout.log_runs):
+        _try_write(folder)
+    device = _device(layout.staging)
+    for folder in (layout.runs, layout.raw):
+        if _device(folder) != device:
+            raise SplitDiskError(
+                f"{layout.staging} and {folder} are on different file systems",
+                fix="put the whole data folder on one file system, or set TAPEWATCH_DATA_DIR",
+            )
+    needed = 2 * input_bytes + SPARE_BYTES
+    with typed_storage(layout.data):
+        free = shutil.disk_usage(layout.data).free
+    if free < needed:
+        raise disk_full(layout.data, needed, f"only {free:,} bytes are free")
+
+
+def _device(folder: Path) -> int:
+    with typed_storage(folder):
+        return folder.stat().st_dev
+
+
+def _try_write(folder: Path) -> None:
+    probe = folder / f"probe.{secrets.token_hex(4)}.tmp"
+    with typed_storage(probe):
+        os.close(create_private(probe))
+        probe.unlink()

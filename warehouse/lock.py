@@ -1,0 +1,84 @@
+"""One writer at a time: a flock that the system drops when its process dies.
+
+The lock file is its own inode that nothing else opens: DuckDB's own lock is lost when any
+descriptor of the database file is closed in the same process.
+"""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from settings.errors import BusyError
+from warehouse.durable import create_private, make_folder, write_all
+from warehouse.failpoints import fail_point
+from warehouse.json_text import line_json
+from warehouse.storage_errors import typed_storage
+
+
+class LockHeldError(BusyError):
+    """Another run is at work on the same data folder."""
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """Proof of being the single writer, and what others read while they wait."""
+
+    pid: int
+    since: str
+    attempt_id: str
+
+
+@contextmanager
+def hold_lock(path: Path, attempt_id: str, now: datetime) -> Generator[HeldLock, None, None]:
+    """Be the single writer for the length of the block; never wait for another.
+
+    Raises:
+        LockHeldError: Another run holds the lock; the message says which process, since when.
+        StorageError: The lock file cannot be opened.
+    """
+    held = HeldLock(os.getpid(), now.isoformat(timespec="seconds"), attempt_id)
+    make_folder(path.parent)
+    with typed_storage(path):
+        fd = create_private(path, flags=0)
+    try:
+        _take(fd, path)
+        with typed_storage(path):
+            os.ftruncate(fd, 0)
+            write_all(fd, line_json(asdict(held)))
+        fail_point("lock_taken")
+        yield held
+    finally:
+        os.close(fd)  # the file stays: unlinking it would let two runs hold two inodes
+
+
+def _take(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            raise _busy(path) from None
+        with typed_storage(path):
+            raise
+
+
+def _busy(path: Path) -> LockHeldError:
+    holder = _holder(path)
+    who = "another run" if holder is None else f"pid {holder.pid} since {holder.since}"
+    return LockHeldError(
+        f"{who} holds {path}",
+        fix="wait until it has finished, then run the same command again",
+        evidence={} if holder is None else asdict(holder),
+    )
+
+
+def _holder(path: Path) -> HeldLock | None:
+    try:
+        return HeldLock(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):  # it has taken the lock and not yet written its name
+        return None

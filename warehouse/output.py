@@ -1,0 +1,91 @@
+"""The output phase: seal the run folder by one rename, then serve it."""
+
+from pydantic import TypeAdapter
+
+from warehouse.attempt_folder import utc_text
+from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
+from warehouse.json_text import JsonObject
+from warehouse.kpis import HealthComponent, KpiValue
+from warehouse.manifest import Manifest
+from warehouse.run_folder import SealedRun, find_run, previous_run, publish, seal, superseded_runs
+
+_KPIS = TypeAdapter(tuple[KpiValue, ...])
+_HEALTH = TypeAdapter(tuple[HealthComponent, ...])
+
+
+def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
+    """Commit the run and point `current` at it, unless `current` is of a later day.
+
+    Raises:
+        StorageError: The disk refused; nothing is published.
+    """
+    identity = calculated.transformed.ingested.identity
+    previous = previous_run(job.layout, identity)
+    sealed = find_run(job.layout, identity)  # an earlier try of this phase may have sealed it
+    if sealed is None:
+        rows = {**calculated.transformed.rows, **calculated.rows}
+        sealed = seal(job.layout, job.paths.run, _manifest(job, calculated, previous), rows)
+    is_served = publish(job.layout, sealed)
+    job.attempt.log.info("run sealed", folder=sealed.name, is_served=is_served)
+    return _outcome(job, sealed, "published" if is_served else "stored")
+
+
+def answer_again(job: Job, ingested: Ingested, sealed: SealedRun) -> RunOutcome:
+    """Serve the run that answered this question before; heals a kill between seal and current."""
+    publish(job.layout, sealed)
+    job.attempt.log.info("already published", folder=sealed.name)
+    return _outcome(job, sealed, "already_published")
+
+
+def _outcome(job: Job, sealed: SealedRun, outcome: Outcome) -> RunOutcome:
+    previous = previous_run(job.layout, sealed.manifest.identity)
+    record = job.attempt.record
+    return RunOutcome(outcome, sealed, previous, record.attempt_id, job.attempt.folder)
+
+
+def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> Manifest:
+    transformed = calculated.transformed
+    ingested = transformed.ingested
+    superseded = superseded_runs(job.layout, ingested.identity)
+    return Manifest(
+        identity=ingested.identity,
+        inputs=ingested.inputs,
+        ingestion=_ingestion_facts(job, ingested),
+        kpis=_kpi_facts(calculated),
+        quality=transformed.quality,
+        previous_run=previous and previous.name,
+        prev_manifest_sha256=previous and previous.manifest_sha256(),
+        supersedes=tuple(run.manifest.run_id for run in superseded),
+        code=job.code,
+        created_at=job.attempt.clock(),
+    )
+
+
+def _ingestion_facts(job: Job, ingested: Ingested) -> JsonObject:
+    last = ingested.last_ledger_date
+    return {
+        "attempt_id": job.attempt.record.attempt_id,
+        "source_kind": ingested.source_kind,
+        "received_at": utc_text(job.received_at),
+        "as_of_basis": ingested.as_of_basis,
+        "last_ledger_date": last and last.isoformat(),
+        "row_counts": dict(ingested.rows_read),
+        "is_backfill": job.request.is_backfill,
+    }
+
+
+def _kpi_facts(calculated: Calculated) -> JsonObject:
+    return {
+        "values": _KPIS.dump_python(calculated.kpis, mode="json"),
+        "health": _HEALTH.dump_python(calculated.health, mode="json"),
+    }
+
+
+def read_kpis(run: SealedRun) -> tuple[KpiValue, ...]:
+    """Return the KPI values of a sealed run, in the catalogue's order of its day."""
+    return _KPIS.validate_python(run.manifest.kpis["values"])
+
+
+def read_health(run: SealedRun) -> tuple[HealthComponent, ...]:
+    """Return what each component added to the run's portfolio_health."""
+    return _HEALTH.validate_python(run.manifest.kpis["health"])

@@ -1,0 +1,153 @@
+"""Run every quality check: a query that returns the bad rows; no row, no problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from settings.errors import DataRejectedError
+from warehouse.engine import bound, copy_to_parquet, one_row, read_sql, sql_names
+from warehouse.masking import mask_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Level = Literal["blocking", "quarantine", "warning"]
+LEVELS: tuple[Level, ...] = ("blocking", "quarantine", "warning")
+SAMPLE_ROWS = 20
+_KEPT_ROWS = 1_000  # of each check in finding.parquet; its count is always whole
+
+
+class QualityGateError(DataRejectedError):
+    """Blocking checks found bad rows."""
+
+    code = "QUALITY_GATE"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One bad row, its loan masked."""
+
+    source_file: str
+    source_row: int | None
+    loan: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found: how many rows, and the first of them."""
+
+    name: str
+    level: Level
+    bad_rows: int
+    sample: tuple[Finding, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether no row was bad."""
+        return self.bad_rows == 0
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """How many of Cascade's snapshot rows the ledger reproduces."""
+
+    matched: int
+    compared: int
+
+    def line(self) -> str:
+        """Return the sentence people read."""
+        return f"reconciled: {self.matched:,} of {self.compared:,} snapshot rows"
+
+
+def run_checks(
+    db: DuckDBPyConnection, parameters: Mapping[str, Any], key: bytes
+) -> tuple[CheckResult, ...]:
+    """Run every check of sql/quality over the views of the run; rows go to table `finding`."""
+    db.execute(
+        "create or replace table finding (check_name varchar, level varchar, source_file varchar, "
+        "source_row bigint, loan_id varchar, detail varchar)"
+    )
+    return tuple(_run_all(db, parameters, key))
+
+
+def _run_all(
+    db: DuckDBPyConnection, parameters: Mapping[str, Any], key: bytes
+) -> Iterator[CheckResult]:
+    for level in LEVELS:
+        for name in sql_names(f"quality/{level}"):
+            sql = read_sql(f"quality/{level}", name)
+            db.execute(f"create or replace temp table bad_row as {sql}", bound(sql, parameters))
+            (count,) = one_row(db, "select count(*) from bad_row", {})
+            if count:
+                db.execute(
+                    "insert into finding select ?, ?, source_file, source_row, loan_id, detail "
+                    f"from bad_row order by all limit {_KEPT_ROWS}",
+                    [name, level],
+                )
+            yield CheckResult(name, level, count, _sample(db, key) if count else ())
+
+
+def _sample(db: DuckDBPyConnection, key: bytes) -> tuple[Finding, ...]:
+    rows = db.execute(
+        "select source_file, source_row, loan_id, detail from bad_row "
+        f"order by all limit {SAMPLE_ROWS}"
+    ).fetchall()
+    return tuple(Finding(file, row, mask_id(key, loan), detail) for file, row, loan, detail in rows)
+
+
+def write_quality(
+    db: DuckDBPyConnection, checks: tuple[CheckResult, ...], folder: Path
+) -> dict[str, int]:
+    """Write quality_result.parquet (one row a check) and finding.parquet; return their rows."""
+    db.execute(
+        "create or replace table quality_result "
+        "(check_name varchar, level varchar, bad_rows bigint, is_passed boolean)"
+    )
+    db.executemany(
+        "insert into quality_result values (?, ?, ?, ?)",
+        [[check.name, check.level, check.bad_rows, check.is_passed] for check in checks],
+    )
+    return {
+        f"{name}.parquet": copy_to_parquet(db, f"from {name}", folder / f"{name}.parquet", {})
+        for name in ("quality_result", "finding")
+    }
+
+
+def refuse_bad_tape(checks: tuple[CheckResult, ...]) -> None:
+    """Let a tape pass only when no blocking check found a row.
+
+    Raises:
+        QualityGateError: Naming the checks, and the first bad row.
+    """
+    failed = [check for check in checks if check.level == "blocking" and not check.is_passed]
+    if not failed:
+        return
+    told = ", ".join(f"{check.name} ({check.bad_rows:,})" for check in failed)
+    first = failed[0].sample[0]
+    row = "" if first.source_row is None else f" row {first.source_row}"
+    raise QualityGateError(
+        f"blocking checks failed: {told}; the first is {first.source_file}{row}: {first.detail}",
+        fix="see validation_report.json for the rows, correct them and export again",
+        evidence={"checks": {check.name: check.bad_rows for check in failed}},
+    )
+
+
+def reconcile(
+    db: DuckDBPyConnection, checks: tuple[CheckResult, ...], parameters: Mapping[str, Any]
+) -> Reconciliation:
+    """Count the snapshot rows up to the as-of day and those the ledger reproduces."""
+    sql = "select count(*) from balance_snapshot where as_of_date <= $as_of"
+    (compared,) = one_row(db, sql, parameters)
+    bad = next(check.bad_rows for check in checks if check.name == "ledger_differs_from_snapshot")
+    return Reconciliation(compared - bad, compared)
+
+
+def completeness(db: DuckDBPyConnection) -> Decimal | None:
+    """Return the share of required cells that are there, 0..1, over the rows as read."""
+    (share,) = one_row(db, read_sql("gate", "completeness"), {})
+    return share

@@ -1,0 +1,93 @@
+"""Compose the four phases of a run, once, for the command line and for the flow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from settings.model import Phase, Settings
+from warehouse.attempt_state import recover
+from warehouse.attempts import open_attempt
+from warehouse.calculation import calculate
+from warehouse.ingestion import ingest
+from warehouse.job import Job, RunOutcome, RunRequest
+from warehouse.json_text import JsonObject
+from warehouse.layout import Layout, clear_staging, open_staging
+from warehouse.lock import hold_lock
+from warehouse.output import answer_again, publish_run, read_kpis
+from warehouse.transformation import transform
+
+T = TypeVar("T")
+
+
+class RunPhase(Protocol):
+    """Run one phase, with whatever retries and reporting the caller wants around it."""
+
+    def __call__(self, name: Phase, step: Callable[[], T], /) -> T:
+        """Return what `step` returns; `step` may be called again after an error that can heal."""
+        ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """What only the process edge knows: the attempt's id, the time, and the code's version."""
+
+    attempt_id: str
+    now: datetime
+    code: str
+
+
+def run_daily(
+    request: RunRequest, settings: Settings, start: Start, run_phase: RunPhase
+) -> RunOutcome:
+    """Take one tape from its bytes to a served run folder, or leave everything as it was.
+
+    Raises:
+        TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
+    """
+    layout = Layout(settings.paths.data_dir, settings.paths.logs_dir)
+    layout.make()
+    with hold_lock(layout.lock, start.attempt_id, start.now) as lock:
+        recover(layout, lock, start.now)
+        with open_attempt(
+            layout,
+            start.attempt_id,
+            settings.environment,
+            settings.portfolio.name,
+            start.now,
+        ) as attempt:
+            paths = open_staging(layout, start.attempt_id)
+            job = Job(request, settings, layout, paths, attempt, start.now, start.code)
+            try:
+                outcome = _run_phases(job, run_phase)
+            finally:
+                clear_staging(paths)
+            attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
+            return outcome
+
+
+def _run_phases(job: Job, run_phase: RunPhase) -> RunOutcome:
+    def phase(name: Phase, step: Callable[[], T]) -> T:
+        def timed() -> T:
+            with job.attempt.phase(name):
+                return step()
+
+        return run_phase(name, timed)
+
+    ingested = phase("ingestion", lambda: ingest(job))
+    if ingested.sealed is not None:
+        return answer_again(job, ingested, ingested.sealed)
+    transformed = phase("transformation", lambda: transform(job, ingested))
+    calculated = phase("calculation", lambda: calculate(job, transformed))
+    return phase("output", lambda: publish_run(job, calculated))
+
+
+def _kpi_summary(outcome: RunOutcome) -> JsonObject:
+    return {
+        kpi.name: {
+            "value": None if kpi.value is None else str(kpi.value),
+            "status": kpi.status,
+            "reason": kpi.reason,
+        }
+        for kpi in read_kpis(outcome.sealed)
+    }

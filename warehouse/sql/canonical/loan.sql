@@ -1,0 +1,50 @@
+-- loan:    one typed row a loan of the tape, as the lender states it on the day of the export
+-- grain:   one row of loans.csv; key loan_id once the gate has passed
+-- reads:   raw (loans.csv as text, columns by contract name)
+-- returns: money in the portfolio's currency, apr a ratio a year; row_fault says why a row cannot
+--          be read; loan_key joins inside one run; customer_id is keyed, never the lender's own
+-- source:  loan tape contract, version 1
+select
+    hash(loan_id) as loan_key,
+    loan_id,
+    pseudonym(customer_id, $hmac_inner, $hmac_outer) as customer_id,
+    regexp_matches(customer_id, $customer_id_pattern) as is_customer_id_usual,
+    company as originator,
+    product_type,
+    currency,
+    try_cast(disburse_date as date) as disburse_date,
+    try_cast(maturity_date as date) as maturity_date,
+    try_cast(term as integer) as term_days,
+    frequency as repayment_frequency,
+    money(disburse_principal) as disbursed_principal,
+    try_cast(interest_rate as decimal(18, 6)) as apr,
+    money(total_interest) as total_interest,
+    money(total_fees) as total_fees,
+    money(total_other) as total_other,
+    loan_status as status_reported,
+    try_cast(dpd as integer) as dpd_reported,
+    money(outstanding_balance) as outstanding_reported,
+    location_state_province as state_province,
+    application_date is null as is_application_date_null,
+    pledge_date is null as is_pledge_date_null,
+    loan_grade is null as is_loan_grade_null,
+    lender is null as is_lender_null,
+    facility is null as is_facility_null,
+    credit_bureau_score is null as is_credit_bureau_score_null,
+    not (is_cents(disburse_principal) and is_cents(outstanding_balance)) as has_float_noise,
+    coalesce(
+        text_fault(loan_id, 'loan_id', 128),
+        text_fault(customer_id, 'customer_id', 128),
+        day_fault(disburse_date, 'disburse_date'),
+        day_fault(maturity_date, 'maturity_date'),
+        whole_fault(term, 'term'),
+        number_fault(disburse_principal, 'disburse_principal'),
+        number_fault(interest_rate, 'interest_rate'),
+        number_fault(total_interest, 'total_interest'),
+        number_fault(total_fees, 'total_fees'),
+        case when total_other is not null then number_fault(total_other, 'total_other') end,
+        whole_fault(dpd, 'dpd'),
+        number_fault(outstanding_balance, 'outstanding_balance'),
+        currency_fault(currency, 'currency', $currency)
+    ) as row_fault
+from raw

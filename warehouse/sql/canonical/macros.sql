@@ -1,0 +1,39 @@
+-- macros:  what a cell must look like before it is cast, and what is wrong when it does not
+-- grain:   one call, one cell of a tape read as text
+-- reads:   nothing
+-- returns: *_fault gives '<column>:<CODE>' or NULL when the cell is good; pseudonym is the first
+--          128 bits of HMAC-SHA256, whose key arrives as its two padded blocks (RFC 2104)
+-- source:  TRY_CAST alone takes '1_000', ' 12 ', '0x1F', 'infinity' and 'epoch' for values
+create or replace macro is_cents(cell) as regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,2})?');
+create or replace macro is_number(cell) as
+    regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,20})?([eE]-[0-9]{1,2})?');
+create or replace macro is_day(cell) as regexp_full_match(cell, '20[0-9]{2}-[0-9]{2}-[0-9]{2}');
+create or replace macro number_fault(cell, label) as
+    case
+        when is_cents(cell) then null
+        when is_number(cell) then null
+        when cell is null then label || ':MISSING'
+        else label || ':BAD_NUMBER'
+    end;
+create or replace macro whole_fault(cell, label) as
+    case
+        when regexp_full_match(cell, '-?[0-9]{1,9}') then null
+        when cell is null then label || ':MISSING'
+        else label || ':BAD_NUMBER'
+    end;
+create or replace macro day_fault(cell, label) as
+    case
+        when is_day(cell)
+            then case when try_cast(cell as date) is null then label || ':BAD_DATE' end
+        when cell is null then label || ':MISSING'
+        else label || ':BAD_DATE'
+    end;
+create or replace macro flag_fault(cell, label) as
+    case when cell in ('true', 'false') then null else label || ':BAD_FLAG' end;
+create or replace macro text_fault(cell, label, longest) as
+    case when strlen(cell) > longest then label || ':TOO_LONG' end;
+create or replace macro currency_fault(cell, label, wanted) as
+    case when cell = wanted then null else label || ':OTHER_CURRENCY' end;
+create or replace macro money(cell) as try_cast(cell as decimal(18, 2));
+create or replace macro pseudonym(identifier, hmac_inner, hmac_outer) as
+    left(sha256(hmac_outer || from_hex(sha256(hmac_inner || encode(identifier)))), 32);

@@ -1,0 +1,30 @@
+-- transaction: one cash movement of a loan: its disbursement, a payment, or a reclassification
+-- grain:   one row of transactions.csv; a day may hold several, so (loan_id, paid_date) is no key
+-- reads:   raw (transactions.csv as text, columns by contract name)
+-- returns: money in the portfolio's currency; row_fault says why a row cannot be read
+-- source:  loan tape contract, version 1
+select
+    hash(loan_id) as loan_key,
+    loan_id,
+    transaction_type,
+    try_cast(date_paid as date) as paid_date,
+    money(principal) as principal,
+    money(interest) as interest,
+    money(fees) as fees,
+    money(other) as other,
+    money(to_tax) as tax,
+    not (
+        is_cents(principal) and is_cents(interest) and is_cents(fees)
+        and is_cents(other) and is_cents(to_tax)
+    ) as has_float_noise,
+    coalesce(
+        text_fault(loan_id, 'loan_id', 128),
+        day_fault(date_paid, 'date_paid'),
+        number_fault(principal, 'principal'),
+        number_fault(interest, 'interest'),
+        number_fault(fees, 'fees'),
+        number_fault(other, 'other'),
+        number_fault(to_tax, 'to_tax'),
+        currency_fault(currency, 'currency', $currency)
+    ) as row_fault
+from raw

@@ -1,0 +1,46 @@
+-- quarantine: every row that the quarantine took, with the reason; cells are left out
+-- grain:   one row of one CSV
+-- reads:   tape_loan, tape_schedule, tape_transaction, tape_balance_snapshot, quarantined_loan
+-- returns: source_file, source_row (1-based), loan_key, reason as '<column>:<CODE>', 'ORPHAN' or
+--          'LOAN_QUARANTINED' (a good row of a quarantined loan); balance = reported outstanding
+-- source:  quality gate
+with taken as (
+
+    select 'loans.csv' as source_file, source_row, loan_key, row_fault,
+        coalesce(outstanding_reported, disbursed_principal) as balance
+    from tape_loan
+    semi join quarantined_loan using (loan_key)
+
+    union all
+
+    select 'schedules.csv', source_row, loan_key, row_fault, null
+    from tape_schedule
+    semi join quarantined_loan using (loan_key)
+
+    union all
+
+    select 'transactions.csv', source_row, loan_key, row_fault, null
+    from tape_transaction
+    semi join quarantined_loan using (loan_key)
+
+    union all
+
+    select 'loan_par_balances.csv', source_row, loan_key, row_fault, null
+    from tape_balance_snapshot
+    semi join quarantined_loan using (loan_key)
+
+)
+
+select
+    taken.source_file,
+    taken.source_row,
+    taken.loan_key,
+    coalesce(
+        taken.row_fault,
+        case when tape_loan.loan_key is null then 'ORPHAN' end,
+        'LOAN_QUARANTINED'
+    ) as reason,
+    taken.balance
+from taken
+left join (select distinct loan_key from tape_loan) as tape_loan
+    on taken.loan_key = tape_loan.loan_key

@@ -1,0 +1,12 @@
+-- reporting_date_after_as_of: snapshots labelled with a day after $as_of
+-- grain:   one row of loan_par_balances.csv
+-- reads:   balance_snapshot
+-- returns: the odd rows; Cascade labels a partial month with its last day
+-- source:  loan tape contract, version 1
+select
+    'loan_par_balances.csv' as source_file,
+    source_row,
+    loan_id,
+    'reported ' || reporting_date || ', balances of ' || as_of_date as detail
+from balance_snapshot
+where reporting_date > $as_of

@@ -1,0 +1,76 @@
+"""Prove that a run folder is still what was sealed, or name every way in which it is not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings.errors import TapewatchError
+from warehouse.durable import sha256_file
+from warehouse.manifest import MANIFEST, FileFacts, HashMismatchError, Manifest, load_manifest
+from warehouse.storage_errors import typed_storage
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which a run folder is not what was sealed."""
+
+    folder: str
+    file: str
+    what: str
+
+
+def verify_folder(folder: Path) -> list[Problem]:
+    """Return every way in which a run folder is not what was sealed; empty means sound."""
+    try:
+        manifest = load_manifest(folder)
+    except TapewatchError as error:
+        return [Problem(folder.name, MANIFEST, error.message)]
+    found = {p.name for p in folder.iterdir()} - {MANIFEST}
+    problems = [(n, "is in the manifest and not in the folder") for n in manifest.files]
+    problems = [p for p in problems if p[0] not in found]
+    problems += [(n, "is in the folder and not in the manifest") for n in found - {*manifest.files}]
+    for name in found & {*manifest.files}:
+        problems += [(name, what) for what in _compare(folder / name, manifest.files[name])]
+    if folder.name != manifest.identity.folder_name:
+        problems.append((MANIFEST, f"belongs to {manifest.identity.folder_name}"))
+    problems += _broken_link(folder, manifest)
+    return [Problem(folder.name, name, what) for name, what in sorted(problems)]
+
+
+def _compare(path: Path, sealed: FileFacts) -> list[str]:
+    try:
+        with typed_storage(path):
+            size = path.stat().st_size
+        if size != sealed.bytes:
+            return [f"has {size:,} bytes, was sealed with {sealed.bytes:,}"]
+        same = sha256_file(path) == sealed.sha256
+    except TapewatchError as error:
+        return [error.message]
+    return [] if same else ["has other bytes than were sealed"]
+
+
+def _broken_link(folder: Path, manifest: Manifest) -> list[tuple[str, str]]:
+    before = folder.parent / (manifest.previous_run or "") / MANIFEST
+    if manifest.previous_run is None or not before.is_file():
+        return []  # the first run, or one that retention has outlived
+    if sha256_file(before) == manifest.prev_manifest_sha256:
+        return []
+    return [(MANIFEST, f"{manifest.previous_run} was rewritten after this run was compared to it")]
+
+
+def check_folder(folder: Path) -> Manifest:
+    """Return the manifest of a folder after checking every byte of it.
+
+    Raises:
+        HashMismatchError: It is not what was sealed; the evidence lists every problem.
+        LayoutTooNewError: A newer Tapewatch wrote it.
+    """
+    manifest = load_manifest(folder)
+    problems = verify_folder(folder)
+    if problems:
+        first = problems[0]
+        raise HashMismatchError(
+            f"{folder}: {first.file} {first.what} ({len(problems)} problems)",
+            fix=f"move {folder} out of runs, then run the tape of that day again",
+            evidence={"problems": [f"{p.file} {p.what}" for p in problems]},
+        )
+    return manifest

@@ -78,6 +78,10 @@ lock: $(VENV)/.uv ## compile both lock files from pyproject.toml (LOCK_ARGS=--up
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements.txt pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
+.PHONY: docs
+docs: $(VENV)/.run ## generate docs/kpis.md from the catalogue and the SQL
+	$(BIN)/python -m deployments.kpi_page
+
 .PHONY: clean
 clean: ## remove the environment and every cache (data/ and logs/ stay)
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov dist

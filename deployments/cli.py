@@ -11,13 +11,14 @@ import typer
 from deployments.edge import INTERRUPTED, report, stop_on_signals
 
 # The modules that do the work are imported by the command that needs them: `--help` needs none.
-EXIT_CODES = """Exit codes: 0 done, also when there was nothing to do · 64 wrong usage ·
-65 the data is not fit, the last good run stays served · 69 the input cannot be reached ·
-70 a mistake of Tapewatch · 74 the disk refused · 75 another run is at work or it took too long,
-try later · 77 a credential is missing or expired · 78 a setting is missing or wrong ·
-143 stopped by a signal"""
+EXIT_CODES = """
+Exit codes: [b]0[/] done, also when there was nothing to do; [b]64[/] wrong usage; [b]65[/] the data
+is not fit to publish, and the last good run stays served; [b]69[/] the input cannot be reached;
+[b]70[/] a mistake of Tapewatch; [b]74[/] the disk refused; [b]75[/] another run is at work, or a
+phase took too long: try later; [b]77[/] a credential is missing or expired; [b]78[/] a setting is
+missing or wrong; [b]143[/] stopped by a signal."""
 
-app = typer.Typer(add_completion=False, epilog=EXIT_CODES, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=EXIT_CODES)
 runs_app = typer.Typer(invoke_without_command=True)
 config_app = typer.Typer()
 app.add_typer(runs_app, name="runs")
@@ -27,6 +28,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Day = Annotated[
     date | None,
     typer.Option("--as-of", parser=date.fromisoformat, metavar="DATE", help="A day: 2025-12-31."),
+]
+
+Portfolio = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whose book; the settings' one without it.")
 ]
 
 
@@ -48,7 +53,7 @@ def run(
         ),
     ],
     as_of: Day = None,
-    portfolio: Annotated[str | None, typer.Option(help="Whose book this is.")] = None,
+    portfolio: Portfolio = None,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="Store a day before the served one; do not serve it.")
     ] = False,
@@ -78,17 +83,20 @@ def kpi(
         bool, typer.Option("--loans", help="Show the loans behind it, ids masked.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many loans to show.")] = 20,
+    portfolio: Portfolio = None,
     json: Json = False,
 ) -> None:
     """Show the KPIs of the served run, or one with its formula, inputs and loans."""
     from deployments.commands.kpi import show_kpi, show_kpis
+    from settings.load import load_settings
 
-    if name is not None:
-        show_kpi(name, as_of, limit=limit, with_loans=loans, is_json=json)
-    elif loans:
+    if loans and name is None:
         raise typer.BadParameter("name the KPI whose loans to show", param_hint="--loans")
+    settings = load_settings(portfolio=portfolio)
+    if name is None:
+        show_kpis(settings, as_of, is_json=json)
     else:
-        show_kpis(as_of, is_json=json)
+        show_kpi(name, settings, as_of, limit=limit if loans else None, is_json=json)
 
 
 @runs_app.callback()
@@ -102,16 +110,18 @@ def runs(context: typer.Context, json: Json = False) -> None:
 def runs_list(json: Json = False) -> None:
     """List the runs, newest first, and the attempts that failed."""
     from deployments.commands.runs import list_all
+    from settings.load import load_settings
 
-    list_all(is_json=json)
+    list_all(load_settings(), is_json=json)
 
 
 @runs_app.command("latest")
 def runs_latest(json: Json = False) -> None:
     """Show the newest attempt: how it ended, how long each phase took, where its log is."""
     from deployments.commands.runs import show_latest
+    from settings.load import load_settings
 
-    show_latest(is_json=json)
+    show_latest(load_settings(), is_json=json)
 
 
 @runs_app.command("show")
@@ -121,8 +131,9 @@ def runs_show(
 ) -> None:
     """Show one run: its input, its KPIs, its files and its attempts."""
     from deployments.commands.runs import show_run
+    from settings.load import load_settings
 
-    show_run(run, is_json=json)
+    show_run(load_settings(), run, is_json=json)
 
 
 @app.command()
@@ -131,14 +142,16 @@ def verify(
         str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run there is.")] = False,
+    portfolio: Portfolio = None,
     json: Json = False,
 ) -> None:
-    """Prove that a run is what was sealed: hashes, chain, reconciliation and KPIs, all again."""
+    """Prove that a run is what was sealed: its hashes, its chain, and every figure again."""
     from deployments.commands.verify import verify_runs
+    from settings.load import load_settings
 
     if run is not None and every:
         raise typer.BadParameter("name one run or say --all, not both", param_hint="--all")
-    verify_runs(run, is_all=every, is_json=json)
+    verify_runs(load_settings(portfolio=portfolio), run, is_all=every, is_json=json)
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from datetime import date
 
 from settings.errors import UsageError
-from settings.model import Settings
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun, list_runs, previous_run, read_current, run_folders
 
@@ -23,13 +22,8 @@ class NoSuchRunError(UsageError):
     code = "NO_SUCH_RUN"
 
 
-def layout_of(settings: Settings) -> Layout:
-    """Return where this process keeps its data and logs."""
-    return Layout(settings.paths.data_dir, settings.paths.logs_dir)
-
-
 def served_run(layout: Layout) -> SealedRun:
-    """Return the run that `current` names.
+    """Return the run that `current` names for this book.
 
     Raises:
         NothingPublishedError: There is none yet.
@@ -38,8 +32,8 @@ def served_run(layout: Layout) -> SealedRun:
     run = read_current(layout)
     if run is None:
         raise NothingPublishedError(
-            f"nothing is published under {layout.data}",
-            fix="publish a tape with `tapewatch run --input PATH`, or set TAPEWATCH_DATA_DIR",
+            f"{layout.book} has published nothing under {layout.data}",
+            fix="publish a tape with `tapewatch run --input PATH`, or name another --portfolio",
         )
     return run
 

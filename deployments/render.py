@@ -1,6 +1,7 @@
 """Show a run to a person: its KPIs as a table, and in a few lines how far it can be trusted."""
 
 import shutil
+import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,6 +70,7 @@ def print_outcome(
     console.print()
     print_kpis(console, run, outcome.previous)
     console.print()
+    print_reconciliation(console, run)
     freshness = Text("n/a (demo tape)") if is_demo else _freshness(run, settings)
     print_facts(console, {**trust_facts(run), "freshness": freshness})
     console.print()
@@ -104,14 +106,34 @@ def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> 
             console.print(line, style=COLOURS["unknown"], markup=False, soft_wrap=True)
 
 
+def print_reconciliation(console: Console, run: SealedRun) -> None:
+    """Show how many of the lender's own snapshot rows the ledger reproduces."""
+    said = cast("Mapping[str, int]", run.manifest.quality["reconciliation"])
+    reconciliation = Reconciliation(said["matched"], said["compared"])
+    is_whole = reconciliation.matched == reconciliation.compared
+    style = "green" if is_whole else COLOURS["critical"]
+    console.print(reconciliation.line(), style=style, soft_wrap=True)
+
+
 def print_facts(console: Console, facts: Mapping[str, str | Text]) -> None:
-    """Show labels and what they say, aligned; a path is never broken."""
+    """Show labels and what they say, aligned; text is wrapped, a path is never broken."""
     width = max(map(len, facts)) + 2
     for label, said in facts.items():
-        text = said if isinstance(said, Text) else Text(said)
-        for number, line in enumerate(text.wrap(console, console.width - width, overflow="ignore")):
-            name = label if number == 0 else ""
+        name = label
+        for line in _lines(said, max(console.width - width, 20)):
             console.print(Text(f"{name:<{width}}", style="dim") + line, soft_wrap=True)
+            name = ""
+
+
+def _lines(said: str | Text, width: int) -> Iterable[Text]:
+    if isinstance(said, Text):
+        return said.split("\n")
+    lines = (line for paragraph in said.split("\n") for line in _wrap(paragraph, width))
+    return map(Text, lines)
+
+
+def _wrap(paragraph: str, width: int) -> list[str]:
+    return textwrap.wrap(paragraph, width, break_long_words=False, break_on_hyphens=False)
 
 
 def status_text(status: Status) -> Text:
@@ -138,9 +160,8 @@ def change_text(value: KpiValue, before: KpiValue | None) -> str:
 
 
 def trust_facts(run: SealedRun) -> dict[str, str | Text]:
-    """Return what tells how far a run can be trusted: reconciliation, checks, parts of health."""
+    """Return how far a run can be trusted: its checks, and what its health is made of."""
     return {
-        "reconciled": _reconciled(run),
         "warnings": _warnings(run),
         "quarantine": _quarantine(run),
         "health": _health(run),
@@ -167,21 +188,13 @@ def _sum(number: Decimal | None) -> str:
     return "unknown" if number is None else f"{number:,.2f}"
 
 
-def _reconciled(run: SealedRun) -> Text:
-    said = cast("Mapping[str, int]", run.manifest.quality["reconciliation"])
-    reconciliation = Reconciliation(said["matched"], said["compared"])
-    is_whole = reconciliation.matched == reconciliation.compared
-    line = reconciliation.line().removeprefix("reconciled: ")
-    return Text(line, style="green" if is_whole else COLOURS["critical"])
-
-
-def _warnings(run: SealedRun) -> Text:
+def _warnings(run: SealedRun) -> str:
     checks = cast("Mapping[str, int]", run.manifest.quality["checks"])
     failed = cast("list[str]", run.manifest.quality["failed"])
     if not failed:
-        return Text(f"none of {len(checks)} checks failed", style="green")
+        return f"none of {len(checks)} checks failed"
     told = ", ".join(f"{name} {checks[name]:,}" for name in failed)
-    return Text(f"{len(failed)} of {len(checks)} checks found rows: {told}")
+    return f"{len(failed)} of {len(checks)} checks found rows: {told}"
 
 
 def _quarantine(run: SealedRun) -> str:

@@ -1,21 +1,23 @@
 """The log folder of one attempt, for people: summary, validation report, log lines, errors."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
-
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from typing import TYPE_CHECKING, cast
 
 from settings.errors import InternalError, TapewatchError
 from warehouse.durable import create_private, make_folder, replace_file, write_all
 from warehouse.json_text import JsonObject, line_json, pretty_json
 from warehouse.layout import Layout
 from warehouse.storage_errors import typed_storage
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
 
 SUMMARY = "pipeline_summary.json"
 VALIDATION_REPORT = "validation_report.json"
@@ -160,6 +162,8 @@ class LogFile:
 
 def open_logger(file: LogFile, stamp: Processor, **bound: str | None) -> FilteringBoundLogger:
     """Return a logger that writes JSON lines to `file`, each with `bound` and stamped."""
+    import structlog  # half of what the reading commands would spend on imports
+
     logger = structlog.wrap_logger(
         file,
         processors=[

@@ -115,7 +115,7 @@ def _sweep(layout: Layout) -> None:
         for left in layout.staging.iterdir():
             shutil.rmtree(left)
     fsync_dir(layout.staging)
-    for root in (layout.data, layout.attempts, layout.log_runs):
+    for root in (layout.data, layout.current.parent, layout.attempts, layout.log_runs):
         _unlink_all(root.glob("*.tmp"))
     _unlink_all(layout.log_runs.glob("*/*.tmp"))
 

@@ -3,6 +3,8 @@
 attempts/<id>.json is the truth and the only mutable thing; the log folder is for people.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -10,9 +12,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
-from structlog.typing import EventDict, FilteringBoundLogger
 
 from settings.errors import InternalError, StorageError
 from warehouse import attempt_folder as folders
@@ -22,6 +24,9 @@ from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, safe_attempt_id
 from warehouse.storage_errors import typed_storage
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger
 
 PHASES = ("ingestion", "transformation", "calculation", "output")
 

@@ -53,7 +53,7 @@ def sort_out(
         TooManyBadRowsError: Beyond the allowed share of rows or of balance.
     """
     view_tape_tables(db, tape)
-    for name in ("quarantined_loan", "duplicate_row"):
+    for name in ("quarantined_loan", "repeated_key", "duplicate_row"):
         db.execute(f"create or replace table {name} as {read_sql('gate', name)}")
     found = _measure(db)
     if found.loans:

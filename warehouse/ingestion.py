@@ -10,7 +10,7 @@ from warehouse.engine import SQL_ROOT
 from warehouse.identity import RunIdentity, sql_sha256
 from warehouse.job import AsOfBasis, Ingested, Job
 from warehouse.layout import preflight
-from warehouse.run_folder import SealedRun, find_run, list_runs, read_current
+from warehouse.run_folder import SealedRun, find_run, read_current, runs_of_inputs
 from warehouse.source import StagedTape, input_bytes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
 
@@ -84,13 +84,9 @@ def _identity(job: Job, staged: StagedTape, as_of: date) -> RunIdentity:
 
 def _known_as_of(job: Job, staged: StagedTape) -> date | None:
     """Return the day that an earlier run read off these very bytes, None for new bytes."""
-    for run in reversed(list_runs(job.layout)):
-        manifest = run.manifest
-        if (
-            manifest.ingestion.get("as_of_basis") == "last_ledger_date"
-            and manifest.identity.input_sha256s == staged.input_sha256s
-        ):
-            return manifest.identity.as_of
+    for run in runs_of_inputs(job.layout, staged.input_sha256s):
+        if run.manifest.ingestion.get("as_of_basis") == "last_ledger_date":
+            return run.manifest.identity.as_of
     return None
 
 

@@ -6,8 +6,10 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from settings.errors import ConfigError, InternalError
+from settings.model import Settings
 from warehouse.durable import create_private, fsync_dir, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.storage_errors import disk_full, typed_storage
@@ -28,6 +30,13 @@ class Layout:
 
     data: Path
     logs: Path
+    book: str = "default"  # whose runs `current` serves: one pointer an environment and portfolio
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the layout of these settings."""
+        book = f"{settings.environment}-{settings.portfolio.name}"
+        return cls(settings.paths.data_dir, settings.paths.logs_dir, book)
 
     @property
     def lock(self) -> Path:
@@ -51,8 +60,8 @@ class Layout:
 
     @property
     def current(self) -> Path:
-        """The file that holds the name of the served run folder."""
-        return self.data / "current"
+        """The file that holds the name of the run folder this book serves."""
+        return self.data / "current" / self.book
 
     @property
     def attempts(self) -> Path:
@@ -75,7 +84,14 @@ class Layout:
         Raises:
             StorageError: The disk refused.
         """
-        for folder in (self.raw, self.staging, self.runs, self.attempts, self.log_runs):
+        for folder in (
+            self.raw,
+            self.staging,
+            self.runs,
+            self.current.parent,
+            self.attempts,
+            self.log_runs,
+        ):
             make_folder(folder)
 
 

@@ -1,10 +1,12 @@
 """Compose the four phases of a run, once, for the command line and for the flow."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from settings.errors import StorageError
 from settings.model import Phase, Settings
 from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
@@ -45,7 +47,7 @@ def run_daily(
     Raises:
         TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
     """
-    layout = Layout(settings.paths.data_dir, settings.paths.logs_dir)
+    layout = Layout.of(settings)
     layout.make()
     with hold_lock(layout.lock, start.attempt_id, start.now) as lock:
         recover(layout, lock, start.now)
@@ -60,8 +62,11 @@ def run_daily(
             job = Job(request, settings, layout, paths, attempt, start.now, start.code)
             try:
                 outcome = _run_phases(job, run_phase)
-            finally:
-                clear_staging(paths)
+            except BaseException:
+                with suppress(StorageError):  # the next start wipes it; the first error matters
+                    clear_staging(paths)
+                raise
+            clear_staging(paths)
             attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
             return outcome
 

@@ -1,15 +1,18 @@
 """The defects a synthetic tape can carry, each named after the check that must find it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Literal
 
 from settings.errors import UsageError
 from warehouse.engine import bound, read_sql
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 Level = Literal["blocking", "quarantine", "warning"]
 # Which loan can carry it: paid off; paid off before it met a month-end, so that a changed ledger
@@ -63,9 +66,7 @@ _PLANTABLE: tuple[Fault, ...] = (
     Fault("term_over_a_year", "warning", "loans"),
     Fault("interest_or_tax_negative", "warning", "transactions"),
     Fault("payment_not_positive", "warning", "transactions", adds_row=True),
-    Fault(
-        "exact_duplicate_loan", "warning", "loans", adds_row=True, found_by="exact_duplicate"
-    ),
+    Fault("exact_duplicate_loan", "warning", "loans", adds_row=True, found_by="exact_duplicate"),
     Fault(
         "exact_duplicate_schedule",
         "warning",
@@ -127,7 +128,7 @@ def faults_named(names: Sequence[str]) -> tuple[Fault, ...]:
     return tuple(fault for fault in _PLANTABLE if fault.name in names)
 
 
-def define_faults(db: duckdb.DuckDBPyConnection, faults: Sequence[Fault]) -> None:
+def define_faults(db: DuckDBPyConnection, faults: Sequence[Fault]) -> None:
     """Make the table `fault`, from which the table `victim` is drawn."""
     db.execute(
         "create temp table fault"
@@ -141,7 +142,7 @@ def define_faults(db: duckdb.DuckDBPyConnection, faults: Sequence[Fault]) -> Non
 
 
 def plant(
-    db: duckdb.DuckDBPyConnection, table: str, sql: str, parameters: Mapping[str, Any]
+    db: DuckDBPyConnection, table: str, sql: str, parameters: Mapping[str, Any]
 ) -> list[tuple[str, int, str | None]]:
     """Make the table `planted`: the rows of `sql` with the faults of `table` in them.
 

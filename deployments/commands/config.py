@@ -18,7 +18,7 @@ def show_settings(*, is_json: bool) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("setting", no_wrap=True)
     table.add_column("value", overflow="fold")
-    table.add_column("from", overflow="fold")
+    table.add_column("from", no_wrap=True)
     for row in rows:
         table.add_row(
             row.name, row.value, row.source, style="" if row.source != "default" else "dim"

@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import print_json
-from deployments.lookup import layout_of
 from deployments.render import open_console
 from settings.errors import ConfigError, TapewatchError
 from settings.kpis import load_catalogue
@@ -23,7 +22,7 @@ from settings.load import describe_settings, load_settings
 from settings.model import Settings
 from warehouse.attempt_state import list_attempts
 from warehouse.engine import one_row, open_engine, sql_names
-from warehouse.layout import preflight
+from warehouse.layout import Layout, preflight
 from warehouse.run_folder import read_current
 from warehouse.verify import check_folder
 
@@ -146,7 +145,7 @@ def _settings() -> Iterator[Finding]:
 
 
 def _data_folder(settings: Settings) -> Finding:
-    layout = layout_of(settings)
+    layout = Layout.of(settings)
     preflight(layout, 0)
     free = os.statvfs(layout.data).f_bavail * os.statvfs(layout.data).f_frsize
     told = f"{layout.data} is writable, one file system, {free / (1 << 30):,.1f} GB free"
@@ -165,7 +164,7 @@ def _engine(settings: Settings) -> Finding:
 
 def _writer(settings: Settings) -> Finding:
     """Read who is at work from the attempts: to try the lock could make a run find it taken."""
-    layout = layout_of(settings)
+    layout = Layout.of(settings)
     running = [attempt for attempt in list_attempts(layout) if attempt.status == "running"]
     left = [path.name for path in layout.staging.iterdir()]
     if running:
@@ -178,7 +177,7 @@ def _writer(settings: Settings) -> Finding:
 
 
 def _served(settings: Settings) -> Finding:
-    run = read_current(layout_of(settings))
+    run = read_current(Layout.of(settings))
     if run is None:
         return Finding("served run", "warning", "none is published", "tapewatch run --input PATH")
     check_folder(run.folder)
@@ -188,7 +187,7 @@ def _served(settings: Settings) -> Finding:
 def _last_success(settings: Settings) -> Finding:
     ended = [
         datetime.fromisoformat(attempt.ended_at)
-        for attempt in list_attempts(layout_of(settings))
+        for attempt in list_attempts(Layout.of(settings))
         if attempt.status == "success" and attempt.ended_at is not None
     ]
     if not ended:

@@ -15,18 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import kpi_document, print_json, run_document, values_by_name
-from deployments.lookup import earlier_run, layout_of, run_of_day
+from deployments.lookup import earlier_run, run_of_day
 from deployments.render import (
     change_text,
     open_console,
     print_facts,
     print_kpis,
+    print_reconciliation,
     status_text,
     trust_facts,
 )
 from settings.errors import UsageError
 from settings.kpis import Kpi, find_kpi
-from settings.load import load_settings
 from settings.model import Settings
 from warehouse.book import book_parameters
 from warehouse.engine import bound, read_sql
@@ -72,9 +72,9 @@ class _View:
         return {name: str(given[name]) for name in sorted(given)}
 
 
-def show_kpis(as_of: date | None, *, is_json: bool) -> None:
+def show_kpis(settings: Settings, as_of: date | None, *, is_json: bool) -> None:
     """Show every KPI of the served run, or of the run of a day."""
-    layout = layout_of(load_settings())
+    layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
     before = earlier_run(layout, run)
     if is_json:
@@ -83,17 +83,20 @@ def show_kpis(as_of: date | None, *, is_json: bool) -> None:
     console = open_console()
     print_kpis(console, run, before)
     console.print()
+    print_reconciliation(console, run)
     print_facts(console, {**trust_facts(run), "run": _run_line(layout, run)})
 
 
-def show_kpi(name: str, as_of: date | None, *, limit: int, with_loans: bool, is_json: bool) -> None:
-    """Show one KPI with all that is needed to work it out again.
+def show_kpi(
+    name: str, settings: Settings, as_of: date | None, *, limit: int | None, is_json: bool
+) -> None:
+    """Show one KPI with all that is needed to work it out again, and `limit` of its loans.
 
     Raises:
         KpiNotInRunError: The run is older than the KPI.
     """
-    kpi, settings = find_kpi(name), load_settings()
-    layout = layout_of(settings)
+    kpi = find_kpi(name)
+    layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
     value = values_by_name(run).get(name)
     if value is None:
@@ -103,13 +106,13 @@ def show_kpi(name: str, as_of: date | None, *, limit: int, with_loans: bool, is_
         )
     before = values_by_name(earlier_run(layout, run)).get(name)
     view = _View(kpi, run, value, before, settings)
-    behind = _loans(view, limit) if with_loans else None
+    behind = None if limit is None else _loans(view, limit)
     if is_json:
-        print_json(_document(view) | (_parts_document(view, behind) if with_loans else {}))
+        print_json(_document(view) | (_parts_document(view, behind) if limit is not None else {}))
         return
     console = open_console()
     _print_view(console, view)
-    if with_loans:
+    if limit is not None:
         console.print()
         _print_parts(console, view, behind)
 
@@ -192,7 +195,7 @@ def _print_view(console: Console, view: _View) -> None:
         "figures": _returns(kpi.name),
         "value": "" if value.value is None else f"{value.value:f} (basis {value.basis})",
         "thresholds": kpi.threshold_line(),
-        "change": change_text(value, view.before),
+        "change": _change_line(view),
         "SQL": view.sql_path,
         "SQL sha256": f"{value.definition_sha256} ({same})",
         "given": ", ".join(f"{name} {told}" for name, told in view.parameters().items()),
@@ -200,6 +203,12 @@ def _print_view(console: Console, view: _View) -> None:
         "input": "\n".join(f"{kept.name} {kept.sha256}" for kept in manifest.inputs),
     }
     print_facts(console, {label: said for label, said in facts.items() if said})
+
+
+def _change_line(view: _View) -> str:
+    if view.before is None:
+        return ""
+    return f"{change_text(view.value, view.before)} since {view.before.as_of}"
 
 
 def _figure(number: Decimal | None) -> str:
@@ -225,7 +234,9 @@ def _print_parts(console: Console, view: _View, behind: LoansBehind | None) -> N
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("loan")
     table.add_column("client")
-    for name in ("loans.csv row", "days past due", "live principal", "numerator", "denominator"):
+    has_denominator = behind.denominator is not None
+    figures = ("numerator", "denominator") if has_denominator else ("numerator",)
+    for name in ("loans.csv row", "days past due", "live principal", *figures):
         table.add_column(name, justify="right")
     for share in behind.largest:
         table.add_row(
@@ -235,7 +246,7 @@ def _print_parts(console: Console, view: _View, behind: LoansBehind | None) -> N
             str(share.days_past_due),
             _figure(share.live_principal),
             _figure(share.numerator),
-            _figure(share.denominator),
+            *([_figure(share.denominator)] if has_denominator else []),
         )
     console.print(table)
     shown = len(behind.largest)

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from deployments.documents import freshness_hours, print_json, run_document
 from deployments.edge import AttemptFailed
-from deployments.lookup import layout_of
 from deployments.phases import PlainPhases
 from deployments.render import open_console, print_outcome
 from settings.errors import UsageError
@@ -18,6 +17,7 @@ from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
+from warehouse.layout import Layout
 from warehouse.profile import Cost, Profile
 from warehouse.run import Start, run_daily
 from warehouse.run_folder import read_current
@@ -66,14 +66,14 @@ def run_tape(
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:
     """Return the id when the attempt began: one that found the lock held left no trace."""
-    state = layout_of(settings).attempts / f"{attempt_id}.json"
+    state = Layout.of(settings).attempts / f"{attempt_id}.json"
     return attempt_id if state.is_file() else None
 
 
 def _document(
     outcome: RunOutcome, settings: Settings, seconds: dict[str, float], profile: Profile | None
 ) -> dict[str, JsonValue]:
-    served = read_current(layout_of(settings))
+    served = read_current(Layout.of(settings))
     run = outcome.sealed
     zone = settings.portfolio.time_zone
     hours = freshness_hours(run.manifest.identity.as_of, zone, datetime.now(UTC))

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import cast
 
 from pydantic import JsonValue
@@ -12,28 +12,29 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import catalogue, print_json, run_document, values_by_name
-from deployments.lookup import NothingPublishedError, earlier_run, folder_of, layout_of
+from deployments.lookup import NothingPublishedError, earlier_run, folder_of
 from deployments.render import (
     open_console,
     print_facts,
     print_kpis,
+    print_reconciliation,
     status_text,
     trust_facts,
 )
-from settings.load import load_settings
+from settings.model import Settings
 from warehouse.attempt_folder import SUMMARY, ErrorFacts
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout
-from warehouse.manifest import load_manifest
+from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, read_current, run_folders
 
 _SHOWN_FAILURES = 10
 
 
-def list_all(*, is_json: bool) -> None:
+def list_all(settings: Settings, *, is_json: bool) -> None:
     """Show every run, newest first, and the attempts that did not succeed."""
-    layout = layout_of(load_settings())
+    layout = Layout.of(settings)
     runs, attempts = list_runs(layout), list_attempts(layout)
     if is_json:
         print_json(_list_document(layout, runs, attempts))
@@ -52,13 +53,13 @@ def list_all(*, is_json: bool) -> None:
         _print_failure(console, attempt)
 
 
-def show_latest(*, is_json: bool) -> None:
+def show_latest(settings: Settings, *, is_json: bool) -> None:
     """Show the newest attempt: how it ended, its phases, and where its log is.
 
     Raises:
         NothingPublishedError: There was no attempt yet.
     """
-    layout = layout_of(load_settings())
+    layout = Layout.of(settings)
     attempts = list_attempts(layout)
     if not attempts:
         raise NothingPublishedError(
@@ -72,9 +73,9 @@ def show_latest(*, is_json: bool) -> None:
     print_facts(console, _attempt_facts(layout, attempt, phases))
 
 
-def show_run(name: str, *, is_json: bool) -> None:
+def show_run(settings: Settings, name: str, *, is_json: bool) -> None:
     """Show one run: its question, its KPIs, its files and its attempts."""
-    layout = layout_of(load_settings())
+    layout = Layout.of(settings)
     folder = layout.runs / folder_of(layout, name)
     run = SealedRun(folder, load_manifest(folder))
     before, state = earlier_run(layout, run), _states(layout, list_runs(layout))[run.name]
@@ -90,6 +91,7 @@ def show_run(name: str, *, is_json: bool) -> None:
     console.print()
     print_kpis(console, run, before)
     console.print()
+    print_reconciliation(console, run)
     print_facts(console, trust_facts(run))
     console.print()
     for attempt in attempts:
@@ -99,11 +101,24 @@ def show_run(name: str, *, is_json: bool) -> None:
 def _states(layout: Layout, runs: list[SealedRun]) -> dict[str, str]:
     """Return of each run whether it is served, superseded by another tape of its day, or stored."""
     superseded = {run_id for run in runs for run_id in run.manifest.supersedes}
-    states = {run.name: "superseded" * (run.manifest.run_id in superseded) for run in runs}
-    served = read_current(layout)
-    if served is not None:
-        states[served.name] = "served"
-    return {name: state or "stored" for name, state in states.items()}
+    books = {"-".join(run.manifest.identity.book) for run in runs}
+    served = {_served_name(replace(layout, book=book)) for book in books}
+    return {
+        run.name: "served"
+        if run.name in served
+        else "superseded"
+        if run.manifest.run_id in superseded
+        else "stored"
+        for run in runs
+    }
+
+
+def _served_name(layout: Layout) -> str | None:
+    try:
+        served = read_current(layout)
+    except HashMismatchError:
+        return None  # it is among the unreadable runs, and named there
+    return served and served.name
 
 
 def _unreadable(layout: Layout, runs: list[SealedRun]) -> list[str]:
@@ -120,7 +135,7 @@ def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRec
     tries = Counter(attempt.run_id for attempt in attempts)
     kpis = catalogue()
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("as of", "run", "state", "sealed (UTC)"):
+    for name in ("as of", "run", "portfolio", "state", "sealed (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in ("loans", "PAR 90", "attempts"):
         table.add_column(name, justify="right")
@@ -130,6 +145,7 @@ def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRec
         table.add_row(
             run.manifest.identity.as_of.isoformat(),
             run.name,
+            run.manifest.identity.portfolio,
             Text(states[run.name], "green" if states[run.name] == "served" else "dim"),
             f"{run.manifest.created_at:%Y-%m-%d %H:%M}",
             f"{_loans(run) or 0:,}",

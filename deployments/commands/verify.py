@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.documents import print_json
-from deployments.lookup import NothingPublishedError, folder_of, layout_of, served_run
+from deployments.lookup import NothingPublishedError, folder_of, served_run
 from deployments.render import open_console, print_facts
 from settings.errors import DataRejectedError
-from settings.load import load_settings
 from settings.model import Settings
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
@@ -46,7 +45,7 @@ class _Verdict:
         return not self.problems and not self.differing
 
 
-def verify_runs(name: str | None, *, is_all: bool, is_json: bool) -> None:
+def verify_runs(settings: Settings, name: str | None, *, is_all: bool, is_json: bool) -> None:
     """Verify the served run, the named one, or all of them.
 
     Raises:
@@ -54,8 +53,7 @@ def verify_runs(name: str | None, *, is_all: bool, is_json: bool) -> None:
         RebuildDiffersError: A run's tables do not give what it says.
         NothingPublishedError: There is nothing to verify.
     """
-    settings = load_settings()
-    verdicts = [_verify(folder, settings) for folder in _chosen(layout_of(settings), name, is_all)]
+    verdicts = [_verify(folder, settings) for folder in _chosen(Layout.of(settings), name, is_all)]
     if is_json:
         print_json({"is_sound": all(v.is_sound for v in verdicts), "runs": _documents(verdicts)})
     else:

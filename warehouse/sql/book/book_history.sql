@@ -3,7 +3,8 @@
 -- reads:   loan, payment, schedule; events after $as_of are not seen
 -- returns: principal and cash in money at the end of each day of the spell; oldest_due_date = due
 --          date of the oldest instalment not covered by the cash received, NULL = all are
--- source:  Cascade's book, rules 1 to 3: closed below a share of the principal, due on total cash
+-- source:  Cascade's book, rules 1 to 3. The sums of a day's events are equal in each of its rows
+--          (range frame); all but the last of them are empty spells, which are left out
 with event as (
 
     select
@@ -28,19 +29,6 @@ with event as (
 
 ),
 
-event_day as (
-
-    select
-        loan_key,
-        event_date,
-        sum(disbursed_principal) as disbursed_principal,
-        sum(principal_paid) as principal_paid,
-        sum(cash_paid) as cash_paid
-    from event
-    group by loan_key, event_date
-
-),
-
 spell as (
 
     select
@@ -50,7 +38,7 @@ spell as (
         sum(disbursed_principal) over loan_days as disbursed_principal,
         sum(principal_paid) over loan_days as principal_paid,
         sum(cash_paid) over loan_days as cash_paid
-    from event_day
+    from event
     window loan_days as (partition by loan_key order by event_date)
 
 )
@@ -71,3 +59,4 @@ left join instalment
         spell.loan_key = instalment.loan_key
         and spell.cash_paid < instalment.covered_at
         and (instalment.open_from is null or spell.cash_paid >= instalment.open_from)
+where spell.valid_to is null or spell.valid_to > spell.valid_from

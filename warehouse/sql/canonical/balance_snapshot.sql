@@ -18,8 +18,8 @@ select
     money("PAR_30_balance_usd") as par_30_principal,
     money("PAR_60_balance_usd") as par_60_principal,
     money("PAR_90_balance_usd") as par_90_principal,
-    not (is_cents(outstanding_balance) and is_cents(writeoff_outstanding_balance))
-        as has_float_noise,
+    not is_cents(outstanding_balance)
+    or not is_cents(writeoff_outstanding_balance) as has_float_noise,
     coalesce(
         text_fault(loan_id_raw, 'loan_id_raw', 128),
         day_fault(reporting_date, 'reporting_date'),

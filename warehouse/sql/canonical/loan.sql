@@ -31,7 +31,8 @@ select
     lender is null as is_lender_null,
     facility is null as is_facility_null,
     credit_bureau_score is null as is_credit_bureau_score_null,
-    not (is_cents(disburse_principal) and is_cents(outstanding_balance)) as has_float_noise,
+    not is_cents(disburse_principal)
+    or not is_cents(outstanding_balance) as has_float_noise,
     coalesce(
         text_fault(loan_id, 'loan_id', 128),
         text_fault(customer_id, 'customer_id', 128),

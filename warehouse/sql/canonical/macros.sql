@@ -4,6 +4,7 @@
 -- returns: *_fault gives '<column>:<CODE>' or NULL when the cell is good; pseudonym is the first
 --          128 bits of HMAC-SHA256, whose key arrives as its two padded blocks (RFC 2104)
 -- source:  TRY_CAST alone takes '1_000', ' 12 ', '0x1F', 'infinity' and 'epoch' for values
+-- noqa: disable=LT02
 create or replace macro is_cents(cell) as regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,2})?');
 create or replace macro is_number(cell) as
     regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,20})?([eE]-[0-9]{1,2})?');

@@ -12,10 +12,11 @@ select
     money(fees) as fees,
     money(other) as other,
     money(to_tax) as tax,
-    not (
-        is_cents(principal) and is_cents(interest) and is_cents(fees)
-        and is_cents(other) and is_cents(to_tax)
-    ) as has_float_noise,
+    not is_cents(principal)
+    or not is_cents(interest)
+    or not is_cents(fees)
+    or not is_cents(other)
+    or not is_cents(to_tax) as has_float_noise,
     coalesce(
         text_fault(loan_id, 'loan_id', 128),
         day_fault(date_due, 'date_due'),

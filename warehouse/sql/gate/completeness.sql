@@ -15,25 +15,25 @@ with counted as (
     union all
 
     select
-        count(*) * 7,
+        count(*) * 7 as required_cells,
         count(loan_id) + count(due_date) + count(principal) + count(interest) + count(fees)
-        + count(other) + count(tax)
+        + count(other) + count(tax) as present_cells
     from tape_schedule
 
     union all
 
     select
-        count(*) * 8,
+        count(*) * 8 as required_cells,
         count(loan_id) + count(paid_date) + count(transaction_type) + count(principal)
-        + count(interest) + count(fees) + count(other) + count(tax)
+        + count(interest) + count(fees) + count(other) + count(tax) as present_cells
     from tape_transaction
 
     union all
 
     select
-        count(*) * 5,
+        count(*) * 5 as required_cells,
         count(loan_id) + count(reporting_date) + count(dpd) + count(outstanding_principal)
-        + count(written_off_principal)
+        + count(written_off_principal) as present_cells
     from tape_balance_snapshot
 
 )

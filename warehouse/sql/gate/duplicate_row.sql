@@ -1,18 +1,19 @@
 -- duplicate_row: rows that repeat an earlier row exactly, cell by cell after typing
 -- grain:   one repeated row of loans, schedules or loan_par_balances
--- reads:   tape_loan, tape_schedule, tape_balance_snapshot
+-- reads:   tape_loan, tape_schedule, tape_balance_snapshot, repeated_key
 -- returns: source_file, source_row (1-based), loan_id; the first of its kind is not in here;
 --          transactions are never deduplicated
 -- source:  quality gate: exact duplicates are dropped and counted, conflicting keys block
 with loan_group as (
 
     select
-        * exclude (source_row),
-        list(source_row order by source_row) as source_rows
+        tape_loan.* exclude (source_row),
+        list(tape_loan.source_row order by tape_loan.source_row) as source_rows
     from tape_loan
-    semi join (
-        select loan_key from tape_loan group by all having count(*) > 1
-    ) using (loan_key)
+    semi join repeated_key
+        on
+            repeated_key.table_name = 'loan'
+            and tape_loan.loan_key = repeated_key.loan_key
     group by all
 
 ),
@@ -20,12 +21,14 @@ with loan_group as (
 schedule_group as (
 
     select
-        * exclude (source_row),
-        list(source_row order by source_row) as source_rows
+        tape_schedule.* exclude (source_row),
+        list(tape_schedule.source_row order by tape_schedule.source_row) as source_rows
     from tape_schedule
-    semi join (
-        select loan_key, due_date from tape_schedule group by all having count(*) > 1
-    ) using (loan_key, due_date)
+    semi join repeated_key
+        on
+            repeated_key.table_name = 'schedule'
+            and tape_schedule.loan_key = repeated_key.loan_key
+            and tape_schedule.due_date = repeated_key.key_date
     group by all
 
 ),
@@ -33,12 +36,16 @@ schedule_group as (
 balance_snapshot_group as (
 
     select
-        * exclude (source_row),
-        list(source_row order by source_row) as source_rows
+        tape_balance_snapshot.* exclude (source_row),
+        list(
+            tape_balance_snapshot.source_row order by tape_balance_snapshot.source_row
+        ) as source_rows
     from tape_balance_snapshot
-    semi join (
-        select loan_key, reporting_date from tape_balance_snapshot group by all having count(*) > 1
-    ) using (loan_key, reporting_date)
+    semi join repeated_key
+        on
+            repeated_key.table_name = 'balance_snapshot'
+            and tape_balance_snapshot.loan_key = repeated_key.loan_key
+            and tape_balance_snapshot.reporting_date = repeated_key.key_date
     group by all
 
 )

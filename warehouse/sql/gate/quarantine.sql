@@ -6,26 +6,45 @@
 -- source:  quality gate
 with taken as (
 
-    select 'loans.csv' as source_file, source_row, loan_key, row_fault,
+    select
+        'loans.csv' as source_file,
+        source_row,
+        loan_key,
+        row_fault,
         coalesce(outstanding_reported, disbursed_principal) as balance
     from tape_loan
     semi join quarantined_loan using (loan_key)
 
     union all
 
-    select 'schedules.csv', source_row, loan_key, row_fault, null
+    select
+        'schedules.csv' as source_file,
+        source_row,
+        loan_key,
+        row_fault,
+        cast(null as decimal(18, 2)) as balance
     from tape_schedule
     semi join quarantined_loan using (loan_key)
 
     union all
 
-    select 'transactions.csv', source_row, loan_key, row_fault, null
+    select
+        'transactions.csv' as source_file,
+        source_row,
+        loan_key,
+        row_fault,
+        cast(null as decimal(18, 2)) as balance
     from tape_transaction
     semi join quarantined_loan using (loan_key)
 
     union all
 
-    select 'loan_par_balances.csv', source_row, loan_key, row_fault, null
+    select
+        'loan_par_balances.csv' as source_file,
+        source_row,
+        loan_key,
+        row_fault,
+        cast(null as decimal(18, 2)) as balance
     from tape_balance_snapshot
     semi join quarantined_loan using (loan_key)
 

@@ -1,7 +1,8 @@
 -- active_clients: clients with at least one live loan
 -- grain:   one row, one portfolio on $as_of
 -- reads:   book
--- returns: numerator = kpi_value (clients), no denominator; NULL with its reason when the book is empty
+-- returns: numerator = kpi_value (clients), no denominator;
+--          NULL with its reason when the book is empty
 -- source:  Cascade's active clients
 with counted as (
 

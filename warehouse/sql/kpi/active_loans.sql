@@ -1,7 +1,8 @@
 -- active_loans: loans with live principal
 -- grain:   one row, one portfolio on $as_of
 -- reads:   book
--- returns: numerator = kpi_value (loans), no denominator; NULL with its reason when the book is empty
+-- returns: numerator = kpi_value (loans), no denominator;
+--          NULL with its reason when the book is empty
 -- source:  Cascade's active loans
 with counted as (
 

@@ -1,7 +1,8 @@
 -- outstanding: live principal of the book
 -- grain:   one row, one portfolio on $as_of
 -- reads:   book
--- returns: numerator = kpi_value (money), no denominator; NULL with its reason when the book is empty
+-- returns: numerator = kpi_value (money), no denominator;
+--          NULL with its reason when the book is empty
 -- source:  Cascade's outstanding balance
 with counted as (
 

@@ -23,7 +23,7 @@ select
             then cast(numerator as double) / nullif(cast(denominator as double), 0)
     end as kpi_value,
     case
-        when missing_kpi is not null then concat(missing_kpi, ' is unknown')
+        when missing_kpi is not null then missing_kpi || ' is unknown'
         when denominator is null then 'no component is weighed'
     end as unknown_reason
 from summed

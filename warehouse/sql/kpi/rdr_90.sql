@@ -65,7 +65,9 @@ select
     end as kpi_value,
     case
         when events < $rdr_min_events
-            then concat('only ', events, ' default events, at least ', $rdr_min_events, ' are needed')
+            then
+                'only ' || cast(events as varchar) || ' default events, at least '
+                || cast($rdr_min_events as varchar) || ' are needed'
         when denominator = 0 then 'nothing was outstanding at the default events'
     end as unknown_reason
 from pooled

@@ -1,7 +1,8 @@
 -- written_off: principal of the loans written off
 -- grain:   one row, one portfolio on $as_of
 -- reads:   book
--- returns: numerator = kpi_value (money), no denominator; NULL with its reason when the book is empty
+-- returns: numerator = kpi_value (money), no denominator;
+--          NULL with its reason when the book is empty
 -- source:  Cascade's write-off balance, DPD beyond 180
 with counted as (
 

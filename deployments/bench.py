@@ -1,0 +1,208 @@
+"""`make bench`: the data path against bare DuckDB in one run: ratios, medians and peak memory.
+
+The bare run is DuckDB's own strict, typed CSV -> Parquet COPY of the same four files, with the
+same threads and memory limit. Ours is everything from the file on disk to `current`. Each is a
+process of its own, the two in turn; times are taken after the imports.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+_MONEY = "DECIMAL(18, 2)"
+_TYPES = {
+    "DATE": "maturity_date application_date disburse_date pledge_date date_due date_paid "
+    "reporting_date dpd_date",
+    "INTEGER": "term dpd credit_bureau_score",
+    "BOOLEAN": "is_writeoff",
+    "DECIMAL(18, 6)": "interest_rate xchg_rate_to_usd",
+    "DOUBLE": "ratio_paid",
+    "VARCHAR": "loan_id loan_id_raw customer_id product_type loan_grade lender facility frequency "
+    "currency loan_status amount_buckets company loan_counts term_buckets "
+    "location_state_province transaction_type writeoff_type loan_ccy",
+}
+_COLUMN_TYPE = {name: kind for kind, names in _TYPES.items() for name in names.split()}
+
+
+def main() -> int:
+    """Measure, print the table, and return 0; a figure is never judged here."""
+    asked = _arguments()
+    if asked.child:
+        sys.stdout.write(json.dumps(_CHILDREN[asked.child](asked)))
+        return 0
+    console = Console()
+    sizes = [asked.loans] + ([asked.large] if asked.large else [])
+    results = {size: _measure(console, asked, size) for size in sizes}
+    console.print(_table(results, asked))
+    if asked.large:
+        growth = _median(results[asked.large]["run"]) / _median(results[asked.loans]["run"])
+        exponent = math.log(growth) / math.log(asked.large / asked.loans)
+        console.print(f"wall time grows with rows to the power of {exponent:.2f}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--loans", type=int, default=1_000_000)
+    parser.add_argument("--large", type=int, default=0, help="a second size, measured once")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--memory-limit", default="1GB")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--child", choices=sorted(_CHILDREN), help=argparse.SUPPRESS)
+    parser.add_argument("--tape", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _measure(
+    console: Console, asked: argparse.Namespace, loans: int
+) -> dict[str, list[dict[str, float]]]:
+    tape = _tape(console, asked, loans)
+    rounds = asked.runs if loans == asked.loans else 1
+    results: dict[str, list[dict[str, float]]] = {"copy": [], "run": [], "again": []}
+    for turn in range(rounds):
+        with console.status(f"{loans:,} loans, round {turn + 1} of {rounds} …"), _folder() as out:
+            for child in results:  # `again` runs on what `run` has published
+                results[child].append(_run_child(child, asked, tape, out))
+    return results
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=_home()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _home() -> Path:
+    home = Path("data") / "bench"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return home
+
+
+def _tape(console: Console, asked: argparse.Namespace, loans: int) -> Path:
+    from warehouse.synthetic import write_tape
+
+    folder = _home().parent / "synthetic" / f"{loans}-seed7"
+    if not folder.is_dir():
+        with console.status(f"making a synthetic tape of {loans:,} loans …"):
+            write_tape(folder, loans, memory_limit=asked.memory_limit)
+    return folder
+
+
+def _run_child(
+    child: str, asked: argparse.Namespace, tape: Path, out: Path
+) -> dict[str, float]:
+    command = [sys.executable, "-m", "deployments.bench", "--child", child]
+    command += ["--tape", str(tape), "--out", str(out), "--memory-limit", asked.memory_limit]
+    command += ["--threads", str(asked.threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own module
+    return json.loads(done.stdout)
+
+
+def _copy_bare(asked: argparse.Namespace) -> dict[str, float]:
+    import duckdb
+
+    from warehouse.engine import literal
+    from warehouse.tape import TAPE_TABLES
+
+    db = duckdb.connect(config={"memory_limit": asked.memory_limit, "threads": asked.threads})
+    started = perf_counter()
+    for table in TAPE_TABLES:
+        path = asked.tape / table.file_name
+        header = path.open(encoding="utf-8").readline().strip().split(",")
+        columns = ", ".join(f"'{n}': '{_COLUMN_TYPE.get(n, _MONEY)}'" for n in header)
+        db.execute(
+            f"copy (from read_csv({literal(str(path))}, columns = {{{columns}}}, header = true, "  # noqa: S608
+            f"auto_detect = false)) to {literal(str(asked.out / f'{table.source}.parquet'))} "
+            "(format parquet, compression zstd)"
+        )
+    return _figures(started)
+
+
+def _run_ours(asked: argparse.Namespace) -> dict[str, float]:
+    from settings.load import load_settings
+    from warehouse.job import RunRequest
+    from warehouse.run import Start, run_daily
+
+    settings = load_settings(
+        {
+            "PIPELINE_ENV": "development",
+            "TAPEWATCH_DATA_DIR": str(asked.out),
+            "TAPEWATCH_ENGINE__MEMORY_LIMIT": asked.memory_limit,
+            "TAPEWATCH_ENGINE__THREADS": str(asked.threads),
+        }
+    )
+    import duckdb  # noqa: F401 - the engine imports it late, the time is not the data path's
+
+    started = perf_counter()
+    start = Start(uuid4().hex, datetime.now(UTC), "bench")
+    run_daily(RunRequest((asked.tape,)), settings, start, lambda _name, step: step())
+    return _figures(started)
+
+
+def _figures(started: float) -> dict[str, float]:
+    seconds = perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "peak_mb": peak}
+
+
+_CHILDREN = {"copy": _copy_bare, "run": _run_ours, "again": _run_ours}
+_TITLES = {
+    "copy": "bare COPY of the four files",
+    "run": "data path: file to current",
+    "again": "the same input again",
+}
+
+
+def _median(figures: list[dict[str, float]], name: str = "seconds") -> float:
+    return median(figure[name] for figure in figures)
+
+
+def _table(results: dict[int, dict[str, list[dict[str, float]]]], asked: argparse.Namespace) -> Table:
+    table = Table(
+        "loans",
+        "what",
+        "runs",
+        "median s",
+        "min - max s",
+        "x bare",
+        "peak MB",
+        title=f"memory_limit {asked.memory_limit}, {asked.threads} threads",
+    )
+    for loans, children in results.items():
+        bare = _median(children["copy"])
+        for child, figures in children.items():
+            seconds = [figure["seconds"] for figure in figures]
+            table.add_row(
+                f"{loans:,}",
+                _TITLES[child],
+                str(len(figures)),
+                f"{_median(figures):.2f}",
+                f"{min(seconds):.2f} - {max(seconds):.2f}",
+                f"{_median(figures) / bare:.2f}",
+                f"{_median(figures, 'peak_mb'):.0f}",
+            )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,14 +11,21 @@ import typer
 from deployments.edge import INTERRUPTED, report, stop_on_signals
 
 # The modules that do the work are imported by the command that needs them: `--help` needs none.
-EXIT_CODES = """
-Exit codes: [b]0[/] done, also when there was nothing to do; [b]64[/] wrong usage; [b]65[/] the data
-is not fit to publish, and the last good run stays served; [b]69[/] the input cannot be reached;
-[b]70[/] a mistake of Tapewatch; [b]74[/] the disk refused; [b]75[/] another run is at work, or a
-phase took too long: try later; [b]77[/] a credential is missing or expired; [b]78[/] a setting is
-missing or wrong; [b]143[/] stopped by a signal."""
+EXIT_CODES = {
+    0: "done, also when there was nothing to do",
+    64: "wrong usage",
+    65: "the data is not fit to publish, the last good run stays served",
+    69: "the input cannot be reached",
+    70: "a mistake of Tapewatch",
+    74: "the disk refused",
+    75: "another run is at work, or a phase took too long: try later",
+    77: "a credential is missing or expired",
+    78: "a setting is missing or wrong",
+    143: "stopped by a signal",
+}
+_EPILOG = "Exit codes: " + "; ".join(f"[b]{code}[/] {told}" for code, told in EXIT_CODES.items())
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=EXIT_CODES)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=_EPILOG)
 runs_app = typer.Typer(invoke_without_command=True)
 config_app = typer.Typer()
 app.add_typer(runs_app, name="runs")

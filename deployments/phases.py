@@ -53,7 +53,8 @@ class PlainPhases:
         with measured, shown:
             result = step()
         self.seconds[name] = perf_counter() - started
-        self._console.print(f"{name:<15}{self.seconds[name]:7.2f} s", soft_wrap=True)
+        mark = "[green]✓[/] " if self._console.is_terminal else ""
+        self._console.print(f"{mark}{name:<15}{self.seconds[name]:7.2f} s", soft_wrap=True)
         return result
 
     def _tell(self, line: str, delay: float) -> None:

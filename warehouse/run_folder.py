@@ -222,15 +222,15 @@ def _readable(folders: list[Path]) -> Iterator[SealedRun]:
             continue  # one rotten old run must not stop today's; `verify` tells of it
 
 
-def runs_of_inputs(layout: Layout, input_sha256s: tuple[str, ...]) -> Iterator[SealedRun]:
-    """Yield the runs of exactly these inputs, newest first."""
-    wanted = input_sha256s[0].encode()
+def runs_of_inputs(layout: Layout, sizes: tuple[int, ...]) -> Iterator[SealedRun]:
+    """Yield the runs whose inputs had these sizes in bytes, newest first."""
+    wanted = f'"bytes": {sizes[0]}'.encode()
     for folder in reversed(run_folders(layout)):
         manifest = folder / MANIFEST
         # the text first: two years of manifests take a second to parse and 30 ms to search
         if manifest.is_file() and wanted in manifest.read_bytes():
             for run in _readable([folder]):
-                if run.manifest.identity.input_sha256s == input_sha256s:
+                if sorted(facts.bytes for facts in run.manifest.inputs) == sorted(sizes):
                     yield run
 
 

@@ -2,18 +2,20 @@
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar, cast
 
 from settings.errors import DataRejectedError, SourceUnavailableError, UsageError
-from warehouse.durable import Copied, copy_with_sha256
+from warehouse.durable import Copied, copy_with_sha256, sha256_file
 from warehouse.layout import Layout, RunPaths
 from warehouse.manifest import InputFacts
 from warehouse.run_folder import keep_raw
 from warehouse.tape import TAPE_TABLES
 
 Item = TypeVar("Item")
+_HASHERS = 2
 _ENCRYPTED = 0x1
 _MAX_EXPANSION = 200  # a tape of digits and commas compresses about 12 times
 _SPARE_BYTES = 64 << 20
@@ -64,13 +66,24 @@ class StagedTape:
         return tuple(sorted(facts.sha256 for facts in self.inputs))
 
 
-def input_bytes(inputs: Sequence[Path]) -> int:
-    """Return the size of the inputs on disk.
+def hash_inputs(inputs: Sequence[Path]) -> tuple[str, ...]:
+    """Return the hashes of the inputs as they lie there, two files at a time, sorted.
+
+    Raises:
+        InputNotFoundError: One does not exist.
+        StorageError: One cannot be read.
+    """
+    with ThreadPoolExecutor(_HASHERS) as pool:  # hashing lets go of the interpreter
+        return tuple(sorted(pool.map(sha256_file, _input_files(inputs))))
+
+
+def input_sizes(inputs: Sequence[Path]) -> tuple[int, ...]:
+    """Return the sizes in bytes of the inputs.
 
     Raises:
         InputNotFoundError: One does not exist.
     """
-    return sum(path.stat().st_size for path in _input_files(inputs))
+    return tuple(path.stat().st_size for path in _input_files(inputs))
 
 
 def stage_tape(inputs: Sequence[Path], layout: Layout, paths: RunPaths) -> StagedTape:

@@ -1,7 +1,7 @@
 """`tapewatch doctor`: every setting and dependency, with a fix for each that is wrong."""
 
-import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -147,7 +147,7 @@ def _settings() -> Iterator[Finding]:
 def _data_folder(settings: Settings) -> Finding:
     layout = Layout.of(settings)
     preflight(layout, 0)
-    free = os.statvfs(layout.data).f_bavail * os.statvfs(layout.data).f_frsize
+    free = shutil.disk_usage(layout.data).free
     told = f"{layout.data} is writable, one file system, {free / (1 << 30):,.1f} GB free"
     return Finding("data folder", "ok", told)
 
@@ -166,7 +166,7 @@ def _writer(settings: Settings) -> Finding:
     """Read who is at work from the attempts: to try the lock could make a run find it taken."""
     layout = Layout.of(settings)
     running = [attempt for attempt in list_attempts(layout) if attempt.status == "running"]
-    left = [path.name for path in layout.staging.iterdir()]
+    left = [path.name for path in layout.staging.glob("*")]
     if running:
         told = f"attempt {running[-1].attempt_id} is running since {running[-1].started_at}"
         return Finding("writer", "ok", f"{told}, or died: then the next run cleans up after it")

@@ -172,11 +172,12 @@ def _print_failure(console: Console, attempt: AttemptRecord) -> None:
 
 
 def _phases(layout: Layout, attempt: AttemptRecord) -> Mapping[str, JsonValue]:
-    """Return what the summary says of the phases; nothing when people removed it."""
-    path = layout.log_runs / attempt.log_folder / SUMMARY
-    if not path.is_file():
+    """Return what the summary says of the phases; nothing when people removed or changed it."""
+    try:
+        text = (layout.log_runs / attempt.log_folder / SUMMARY).read_bytes()
+        return cast("Mapping[str, JsonValue]", json.loads(text)["phases"])
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
-    return cast("Mapping[str, JsonValue]", json.loads(path.read_bytes())["phases"])
 
 
 def _attempt_facts(

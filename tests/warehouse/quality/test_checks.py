@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.warehouse.quality.cases_of_amounts import BALANCES, LEDGER, TERMS
+from tests.warehouse.quality.cases_of_amounts import BALANCES, LEDGER
 from tests.warehouse.quality.cases_of_book import BEFORE, BOOK, LISTED, PREVIOUS, SAME
 from tests.warehouse.quality.cases_of_rows import DAYS, MISSING, REPEATED
+from tests.warehouse.quality.cases_of_terms import TERMS
 from tests.warehouse.quality.tape_by_hand import (
     Case,
     disbursed,

@@ -4,6 +4,20 @@
 -- returns: money in the portfolio's currency, apr a ratio a year; row_fault says why a row cannot
 --          be read; loan_key joins inside one run; customer_id is keyed, never the lender's own
 -- source:  loan tape contract, version 1
+with judged as (
+
+    select
+        *,
+        number_state(disburse_principal) as disburse_principal_state,
+        number_state(interest_rate) as interest_rate_state,
+        number_state(total_interest) as total_interest_state,
+        number_state(total_fees) as total_fees_state,
+        number_state(total_other) as total_other_state,
+        number_state(outstanding_balance) as outstanding_balance_state
+    from raw
+
+)
+
 select
     hash(loan_id) as loan_key,
     loan_id,
@@ -31,21 +45,25 @@ select
     lender is null as is_lender_null,
     facility is null as is_facility_null,
     credit_bureau_score is null as is_credit_bureau_score_null,
-    not is_cents(disburse_principal)
-    or not is_cents(outstanding_balance) as has_float_noise,
+    disburse_principal_state = 1
+    or outstanding_balance_state = 1 as has_float_noise,
     coalesce(
         text_fault(loan_id, 'loan_id', 128),
         text_fault(customer_id, 'customer_id', 128),
         day_fault(disburse_date, 'disburse_date'),
         day_fault(maturity_date, 'maturity_date'),
         whole_fault(term, 'term'),
-        number_fault(disburse_principal, 'disburse_principal'),
-        number_fault(interest_rate, 'interest_rate'),
-        number_fault(total_interest, 'total_interest'),
-        number_fault(total_fees, 'total_fees'),
-        case when total_other is not null then number_fault(total_other, 'total_other') end,
+        number_fault(disburse_principal_state, 'disburse_principal'),
+        number_fault(interest_rate_state, 'interest_rate'),
+        case
+            when interest_rate_state < 2 and try_cast(interest_rate as decimal(18, 6)) is null
+                then 'interest_rate:BAD_NUMBER'
+        end,
+        number_fault(total_interest_state, 'total_interest'),
+        number_fault(total_fees_state, 'total_fees'),
+        case when total_other is not null then number_fault(total_other_state, 'total_other') end,
         whole_fault(dpd, 'dpd'),
-        number_fault(outstanding_balance, 'outstanding_balance'),
+        number_fault(outstanding_balance_state, 'outstanding_balance'),
         currency_fault(currency, 'currency', $currency)
     ) as row_fault
-from raw
+from judged

@@ -3,6 +3,19 @@
 -- reads:   raw (schedules.csv as text, columns by contract name)
 -- returns: money in the portfolio's currency; row_fault says why a row cannot be read
 -- source:  loan tape contract, version 1
+with judged as (
+
+    select
+        *,
+        number_state(principal) as principal_state,
+        number_state(interest) as interest_state,
+        number_state(fees) as fees_state,
+        number_state(other) as other_state,
+        number_state(to_tax) as to_tax_state
+    from raw
+
+)
+
 select
     hash(loan_id) as loan_key,
     loan_id,
@@ -12,19 +25,19 @@ select
     money(fees) as fees,
     money(other) as other,
     money(to_tax) as tax,
-    not is_cents(principal)
-    or not is_cents(interest)
-    or not is_cents(fees)
-    or not is_cents(other)
-    or not is_cents(to_tax) as has_float_noise,
+    principal_state = 1
+    or interest_state = 1
+    or fees_state = 1
+    or other_state = 1
+    or to_tax_state = 1 as has_float_noise,
     coalesce(
         text_fault(loan_id, 'loan_id', 128),
         day_fault(date_due, 'date_due'),
-        number_fault(principal, 'principal'),
-        number_fault(interest, 'interest'),
-        number_fault(fees, 'fees'),
-        number_fault(other, 'other'),
-        number_fault(to_tax, 'to_tax'),
+        number_fault(principal_state, 'principal'),
+        number_fault(interest_state, 'interest'),
+        number_fault(fees_state, 'fees'),
+        number_fault(other_state, 'other'),
+        number_fault(to_tax_state, 'to_tax'),
         currency_fault(currency, 'currency', $currency)
     ) as row_fault
-from raw
+from judged

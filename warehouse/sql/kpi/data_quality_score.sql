@@ -1,6 +1,6 @@
 -- data_quality_score: weighted share of the quality checks that passed
 -- grain:   one row, one run
--- reads:   quality_result (check_name, level, is_passed), one row a check that was run
+-- reads:   quality_result (level, is_passed; one row a check that was run)
 -- returns: numerator = weight passed, denominator = weight run, kpi_value 0..100;
 --          a warning weighs 1, any other check 3; NULL with its reason when none was run
 -- source:  the quality gate's own list of checks

@@ -1,14 +1,13 @@
 -- balance_out_of_range: balances below 0 or above the principal of their loan
 -- grain:   one row of loans.csv or loan_par_balances.csv
--- reads:   loan, balance_snapshot
+-- reads:   loan, balance_snapshot, book_history (one open spell a loan, of $as_of)
 -- returns: the bad rows; a snapshot's balance is its live and its written-off part together
 -- source:  loan tape contract, version 1: a balance only falls from the principal to 0
-with snapshot as (
+with reported as (
 
     select
         loan_key,
         source_row,
-        reporting_date,
         least(outstanding_principal, written_off_principal) as lowest_part,
         outstanding_principal + written_off_principal as balance
     from balance_snapshot
@@ -18,13 +17,14 @@ with snapshot as (
 bad_snapshot as materialized (
 
     select
-        snapshot.source_row,
-        snapshot.loan_key,
-        snapshot.reporting_date || ': balance ' || snapshot.balance
-        || ', principal ' || loan.disbursed_principal as detail
-    from snapshot
-    inner join loan on snapshot.loan_key = loan.loan_key
-    where snapshot.lowest_part < 0 or snapshot.balance > loan.disbursed_principal
+        reported.loan_key,
+        reported.source_row,
+        'balance ' || reported.balance || ', principal ' || spell.disbursed_principal as detail
+    from reported
+    inner join book_history as spell on reported.loan_key = spell.loan_key
+    where
+        spell.valid_to is null
+        and (reported.lowest_part < 0 or reported.balance > spell.disbursed_principal)
 
 )
 
@@ -40,8 +40,11 @@ union all
 
 select
     'loan_par_balances.csv' as source_file,
-    bad_snapshot.source_row,
-    loan.loan_id,
-    bad_snapshot.detail
+    balance_snapshot.source_row,
+    balance_snapshot.loan_id,
+    balance_snapshot.reporting_date || ': ' || bad_snapshot.detail as detail
 from bad_snapshot
-inner join loan on bad_snapshot.loan_key = loan.loan_key
+inner join balance_snapshot
+    on
+        bad_snapshot.loan_key = balance_snapshot.loan_key
+        and bad_snapshot.source_row = balance_snapshot.source_row

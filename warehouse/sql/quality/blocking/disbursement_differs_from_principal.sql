@@ -17,6 +17,7 @@ differing as materialized (
 
     select
         loan.loan_key,
+        loan.source_row,
         coalesce(disbursed.principal, 0) as principal
     from loan
     left join disbursed on loan.loan_key = disbursed.loan_key
@@ -30,4 +31,5 @@ select
     loan.loan_id,
     'principal ' || loan.disbursed_principal || ', disbursed ' || differing.principal as detail
 from differing
-inner join loan on differing.loan_key = loan.loan_key
+inner join loan
+    on differing.loan_key = loan.loan_key and differing.source_row = loan.source_row

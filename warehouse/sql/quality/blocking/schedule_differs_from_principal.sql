@@ -17,6 +17,7 @@ differing as materialized (
 
     select
         loan.loan_key,
+        loan.source_row,
         scheduled.principal
     from loan
     inner join scheduled on loan.loan_key = scheduled.loan_key
@@ -30,4 +31,5 @@ select
     loan.loan_id,
     'principal ' || loan.disbursed_principal || ', scheduled ' || differing.principal as detail
 from differing
-inner join loan on differing.loan_key = loan.loan_key
+inner join loan
+    on differing.loan_key = loan.loan_key and differing.source_row = loan.source_row

@@ -1,0 +1,96 @@
+"""`tapewatch verify`: a sound run passes, and no change to it, clever or not, stays unseen."""
+
+import hashlib
+import json
+
+import pytest
+
+from warehouse.json_text import canonical_json, pretty_json
+
+
+def forge(run_folder, change):
+    """Change the manifest and give it the hash that fits, as one who knows the code would."""
+    path = run_folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    del manifest["content_sha256"]
+    manifest["content_sha256"] = hashlib.sha256(canonical_json(manifest)).hexdigest()
+    path.write_bytes(pretty_json(manifest))
+
+
+def kpi_of(manifest, name):
+    return next(kpi for kpi in manifest["kpis"]["values"] if kpi["name"] == name)
+
+
+def test_a_sound_run_is_sound(full_home, run_folder, tapewatch):
+    done = tapewatch("verify")
+
+    assert done.code == 0
+    assert done.out.startswith(f"{run_folder.name}: sound\n")
+    assert "16 of 16 come out the same, to the last digit" in done.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all"], ["2025-12-10"]])
+def test_the_json_tells_every_figure_again(full_home, tapewatch, arguments):
+    document = json.loads(tapewatch("verify", *arguments, "--json").out)
+
+    assert document["is_sound"] is True
+    (run,) = document["runs"]
+    assert run["problems"] == []
+    assert all(kpi["sealed"] == kpi["rebuilt"] for kpi in run["rebuilt"]["kpis"])
+    assert run["rebuilt"]["reconciliation"]["is_equal"] is True
+
+
+def test_a_run_can_be_named_by_its_id(full_home, run_folder, tapewatch):
+    run_id = json.loads((run_folder / "manifest.json").read_text())["run_id"]
+
+    assert tapewatch("verify", run_id).code == 0
+    assert tapewatch("verify", run_id[:6]).code == 0
+
+
+def test_one_flipped_bit_of_a_table_is_found(full_home, run_folder, tapewatch):
+    path = run_folder / "book.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    done = tapewatch("verify")
+
+    assert done.code == 65
+    assert done.err.startswith("TAPEWATCH-HASH_MISMATCH: ")
+    assert "book.parquet has other bytes than were sealed" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("field", ["value", "numerator", "denominator"])
+def test_an_altered_kpi_is_found_although_every_hash_fits(full_home, run_folder, tapewatch, field):
+    forge(run_folder, lambda manifest: kpi_of(manifest, "par_90").update({field: "0.010000"}))
+
+    done = tapewatch("verify")
+
+    assert done.code == 65
+    assert done.err.startswith("TAPEWATCH-REBUILD_DIFFERS: ")
+    assert "its tables give another par_90" in done.err
+
+
+def test_an_altered_reconciliation_is_found(full_home, run_folder, tapewatch):
+    forge(
+        run_folder,
+        lambda manifest: manifest["quality"]["reconciliation"].update({"compared": 1_000_000}),
+    )
+
+    done = tapewatch("verify", "--json")
+
+    assert done.code == 65
+    assert json.loads(done.out)["is_sound"] is False
+    assert "another reconciliation" in done.err
+
+
+def test_a_damaged_manifest_is_found_by_its_folder_name(full_home, run_folder, tapewatch):
+    (run_folder / "manifest.json").write_text("{}")
+
+    done = tapewatch("verify", run_folder.name)
+
+    assert done.code == 65
+    assert "manifest.json" in done.err
+    assert f"{run_folder.name} cannot be read" in tapewatch("runs").out

@@ -1,0 +1,100 @@
+"""One kill trial: a run dies, the next one heals it, a third finds nothing to do."""
+
+import signal
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from random import Random
+
+from tests.trials.evidence import Expected, after_heal, after_kill, died_in, published_bytes
+from tests.trials.run_process import DataFolder
+
+# Every fail-point a run meets, and those it meets often more than once: 46 places in all.
+KILL_POINTS = (
+    *(f"write_{step}:{k}" for step in ("created", "synced", "replaced") for k in range(1, 6)),
+    *(f"phase_{step}:{k}" for step in ("started", "done") for k in range(1, 5)),
+    *(f"{step}:{k}" for step in ("copy_done", "raw_synced", "raw_kept") for k in (1, 4)),
+    *("lock_taken", "recover_marked", "recover_wiped", "attempt_opened"),
+    *("seal_synced", "seal_manifest", "seal_renamed", "seal_committed"),
+    *("current_published", "staging_cleared", "attempt_finished"),
+)
+_SECOND_KILL = 0.25  # of the random trials kill the run that heals, too
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every trial starts from, and must end with.
+
+    `folder` serves a good older run, and an attempt died there before; `seconds` is how long the
+    never-killed run took under the lock.
+    """
+
+    folder: DataFolder
+    expected: Expected
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How many SIGKILLs landed, and what was wrong."""
+
+    kills: int
+    problems: list[str]
+
+
+def trial_names(trials: int) -> list[str]:
+    """Return the fail-points, then so many seeds of random moments that `trials` is full."""
+    seeds = range(max(0, trials - len(KILL_POINTS)))
+    return [*KILL_POINTS, *(f"seed-{seed}" for seed in seeds)]
+
+
+def random_moments(seed: int) -> list[float]:
+    """Return when to kill, as parts of a run's time: once, or the healing run as well."""
+    random = Random(seed)  # noqa: S311
+    times = 2 if random.random() < _SECOND_KILL else 1
+    return [random.random() for _ in range(times)]
+
+
+def kill_trial(stage: Stage, name: str, scratch: Path, alteration: str | None = None) -> Verdict:
+    """Play the trial `name`: a fail-point with its count, or a seed."""
+    if name.startswith("seed-"):
+        moments = random_moments(int(name.removeprefix("seed-")))
+        folder = _killed_at_moments(stage, moments, scratch)
+        kills = len(moments)
+    else:
+        folder = stage.folder.copy_to(scratch / "trial", alteration)
+        died = folder.run(crash_at=name)
+        if died.code != -signal.SIGKILL:
+            return Verdict(0, [f"kill: exit {died.code} instead of a death at {name}: {died.err}"])
+        kills = 1
+    return Verdict(kills, _judge(stage, folder))
+
+
+def _killed_at_moments(stage: Stage, moments: list[float], scratch: Path) -> DataFolder:
+    for k in count():  # a moment that came after the end is no kill: earlier, on a fresh folder
+        folder = stage.folder.copy_to(scratch / f"trial{k}")
+        times = [moment * stage.seconds / 2**k for moment in moments]
+        ends = (folder.signal_at(seconds, signal.SIGKILL).code for seconds in times)
+        if all(code == -signal.SIGKILL for code in ends):
+            return folder
+    raise AssertionError
+
+
+def _judge(stage: Stage, folder: DataFolder) -> list[str]:
+    problems = after_kill(folder.root, stage.expected)
+    if problems:
+        return [f"after the kill: {problem}" for problem in problems]
+    died = died_in(folder.root)
+    healer = folder.run()
+    if healer.code != 0:
+        return [f"the next run: exit {healer.code}: {healer.err}"]
+    problems = after_heal(folder.root, stage.expected, died)
+    if problems:
+        return [f"after the next run: {problem}" for problem in problems]
+    before = published_bytes(folder.root)
+    third = folder.run()
+    if third.code != 0 or third.outcome != "already_published":
+        return [f"the third run: exit {third.code}: {third.out}{third.err}"]
+    if published_bytes(folder.root) != before:
+        return ["the third run: it changed what is published"]
+    return []

@@ -1,0 +1,21 @@
+"""SIGKILL anywhere in a daily run: nothing torn, nothing lost, and the next run heals all of it."""
+
+import pytest
+
+from tests.trials.killing import KILL_POINTS, kill_trial
+from warehouse.failpoints import FAIL_POINTS
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_trials_kill_at_every_fail_point():
+    assert {name.partition(":")[0] for name in KILL_POINTS} == set(FAIL_POINTS)
+
+
+def test_a_killed_run_loses_nothing_and_the_next_one_heals_it(
+    stage, trial_name, tmp_path, record_property
+):
+    verdict = kill_trial(stage, trial_name, tmp_path)
+
+    record_property("kills", verdict.kills)
+    assert verdict.problems == []

@@ -1,0 +1,64 @@
+"""A profile names every SQL file that ran, in its phase, and a signal ends a statement at once."""
+
+import signal
+import sys
+import time
+
+import pytest
+
+from settings.model import EngineSettings
+from warehouse.engine import open_engine, read_sql
+from warehouse.profile import Profile
+
+ENGINE = EngineSettings(memory_limit="500MB", max_temp_size="1GB")
+ENDLESS = "select sum(hash(a.range * b.range)) from range(1000000) a, range(1000000) b"
+
+
+def test_statements_are_counted_by_the_file_they_come_from(tmp_path):
+    profile = Profile()
+
+    with profile.of_phase("calculation"), open_engine(ENGINE, tmp_path, ()) as db:
+        db.execute("create table book (live_principal decimal(18, 2), days_past_due integer)")
+        for _ in range(2):
+            (row,) = db.execute(read_sql("kpi", "par_90")).fetchall()
+
+    assert row[-1] == "nothing is outstanding"
+    assert profile.files["calculation", "kpi/par_90.sql"].calls == 2
+    assert profile.phases["calculation"].calls == 1
+    seconds = sum(cost.seconds for cost in profile.files.values())
+    assert 0 < seconds <= profile.phases["calculation"].seconds
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a part of a run")
+def test_the_peak_of_a_phase_is_at_least_that_of_its_files(tmp_path):
+    profile = Profile()
+
+    with profile.of_phase("calculation"), open_engine(ENGINE, tmp_path, ()) as db:
+        db.execute("select count(distinct range) from range(1000000)").fetchall()
+
+    (inline,) = profile.files.values()
+    assert profile.phases["calculation"].peak_mb >= inline.peak_mb > 30
+
+
+def test_an_engine_outside_a_profile_is_not_watched(tmp_path):
+    with Profile().of_phase("output"):
+        pass
+    with open_engine(ENGINE, tmp_path, ()) as db:
+        assert type(db).__name__ == "DuckDBPyConnection"
+
+
+def test_a_signal_ends_a_statement_at_once_and_keeps_its_name(tmp_path):
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt), open_engine(ENGINE, tmp_path, ()) as db:
+            db.execute(ENDLESS).fetchall()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert time.monotonic() - started < 5

@@ -6,6 +6,7 @@ process of its own, the two in turn; times are taken after the imports.
 """
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+Figures = dict[str, float]  # of one run of one child
+Results = dict[int, dict[str, list[Figures]]]  # by loans, then by child
 _MONEY = "DECIMAL(18, 2)"
 _TYPES = {
     "DATE": "maturity_date application_date disburse_date pledge_date date_due date_paid "
@@ -70,12 +73,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(
-    console: Console, asked: argparse.Namespace, loans: int
-) -> dict[str, list[dict[str, float]]]:
+def _measure(console: Console, asked: argparse.Namespace, loans: int) -> dict[str, list[Figures]]:
     tape = _tape(console, asked, loans)
     rounds = asked.runs if loans == asked.loans else 1
-    results: dict[str, list[dict[str, float]]] = {"copy": [], "run": [], "again": []}
+    results: dict[str, list[Figures]] = {"copy": [], "run": [], "again": []}
     for turn in range(rounds):
         with console.status(f"{loans:,} loans, round {turn + 1} of {rounds} …"), _folder() as out:
             for child in results:  # `again` runs on what `run` has published
@@ -84,7 +85,7 @@ def _measure(
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=_home()))
     try:
         yield folder
@@ -108,9 +109,7 @@ def _tape(console: Console, asked: argparse.Namespace, loans: int) -> Path:
     return folder
 
 
-def _run_child(
-    child: str, asked: argparse.Namespace, tape: Path, out: Path
-) -> dict[str, float]:
+def _run_child(child: str, asked: argparse.Namespace, tape: Path, out: Path) -> Figures:
     command = [sys.executable, "-m", "deployments.bench", "--child", child]
     command += ["--tape", str(tape), "--out", str(out), "--memory-limit", asked.memory_limit]
     command += ["--threads", str(asked.threads)]
@@ -118,7 +117,7 @@ def _run_child(
     return json.loads(done.stdout)
 
 
-def _copy_bare(asked: argparse.Namespace) -> dict[str, float]:
+def _copy_bare(asked: argparse.Namespace) -> Figures:
     import duckdb
 
     from warehouse.engine import literal
@@ -131,14 +130,14 @@ def _copy_bare(asked: argparse.Namespace) -> dict[str, float]:
         header = path.open(encoding="utf-8").readline().strip().split(",")
         columns = ", ".join(f"'{n}': '{_COLUMN_TYPE.get(n, _MONEY)}'" for n in header)
         db.execute(
-            f"copy (from read_csv({literal(str(path))}, columns = {{{columns}}}, header = true, "  # noqa: S608
+            f"copy (from read_csv({literal(str(path))}, columns = {{{columns}}}, header = true, "
             f"auto_detect = false)) to {literal(str(asked.out / f'{table.source}.parquet'))} "
             "(format parquet, compression zstd)"
         )
     return _figures(started, cpu_before)
 
 
-def _run_ours(asked: argparse.Namespace) -> dict[str, float]:
+def _run_ours(asked: argparse.Namespace) -> Figures:
     from settings.load import load_settings
     from warehouse.job import RunRequest
     from warehouse.run import Start, run_daily
@@ -151,7 +150,7 @@ def _run_ours(asked: argparse.Namespace) -> dict[str, float]:
             "TAPEWATCH_ENGINE__THREADS": str(asked.threads),
         }
     )
-    import duckdb  # noqa: F401 - the engine imports it late, the time is not the data path's
+    importlib.import_module("duckdb")  # the engine does it late; it is not the data path's time
 
     started, cpu_before = perf_counter(), process_time()
     start = Start(uuid4().hex, datetime.now(UTC), "bench")
@@ -159,7 +158,7 @@ def _run_ours(asked: argparse.Namespace) -> dict[str, float]:
     return _figures(started, cpu_before)
 
 
-def _figures(started: float, cpu_before: float) -> dict[str, float]:
+def _figures(started: float, cpu_before: float) -> Figures:
     seconds = perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime - cpu_before
@@ -174,11 +173,11 @@ _TITLES = {
 }
 
 
-def _median(figures: list[dict[str, float]], name: str = "seconds") -> float:
+def _median(figures: list[Figures], name: str = "seconds") -> float:
     return median(figure[name] for figure in figures)
 
 
-def _table(results: dict[int, dict[str, list[dict[str, float]]]], asked: argparse.Namespace) -> Table:
+def _table(results: Results, asked: argparse.Namespace) -> Table:
     table = Table(
         "loans",
         "what",

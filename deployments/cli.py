@@ -180,6 +180,18 @@ def synthesize(
 
 
 @app.command()
+def stress(
+    phase: Annotated[str, typer.Option(metavar="NAME", help="The phase whose costs to show.")],
+    loans: Annotated[int, typer.Option(min=1, help="How large a tape.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Another seed is another book.")] = 7,
+) -> None:
+    """Run a large synthetic tape aside and show time and memory of one phase by SQL file."""
+    from deployments.commands.stress import stress_phase
+
+    stress_phase(phase, loans, seed)
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Check every setting and dependency of a run, with a fix for each that is wrong."""
     from deployments.commands.doctor import examine

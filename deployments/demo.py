@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
-from deployments.render import print_outcome
+from deployments.render import open_console, print_outcome
 from settings.errors import TapewatchError
 from settings.load import load_settings
 from settings.model import Settings
@@ -18,6 +18,7 @@ from warehouse.synthetic import write_tape
 
 DEMO_LOANS = 17_688  # the size of the export the definitions were proved on
 DEMO_PORTFOLIO = "demo"  # a real tape must not be held against the synthetic one
+_COMMAND = "PIPELINE_ENV=development .venv/bin/tapewatch"
 
 
 class _PhaseLines(logging.Handler):
@@ -49,7 +50,7 @@ def main() -> int:
     except TapewatchError as error:
         console.print(error.line(), style="red", highlight=False, soft_wrap=True)
         return error.exit_code
-    print_outcome(Console(), outcome, settings, is_demo=True)
+    print_outcome(open_console(), outcome, settings, is_demo=True, command=_COMMAND)
     return 0
 
 
@@ -58,12 +59,14 @@ def _demo_tape(console: Console, settings: Settings) -> Path:
     if not folder.is_dir():
         with console.status(f"making a synthetic tape of {DEMO_LOANS:,} loans …"):
             write_tape(folder, DEMO_LOANS)
-    console.print(f"  [green]✓[/] tape of {DEMO_LOANS:,} loans in {_short(folder)}", highlight=False)
+    told = f"tape of {DEMO_LOANS:,} loans in {_short(folder)}"
+    console.print(f"  [green]✓[/] {told}", highlight=False)
     return folder
 
 
 def _run_flow(console: Console, settings: Settings, tape: Path) -> RunOutcome:
     os.environ.update(prefect_environment(settings.paths))  # read when Prefect is imported
+    os.environ["PREFECT_LOGGING_LOGGERS_PREFECT_LEVEL"] = "WARNING"  # our lines tell it shorter
     with console.status("starting Prefect's own server (half a minute the first time) …") as status:
         from flows.daily import daily
 

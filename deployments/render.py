@@ -79,9 +79,15 @@ def print_outcome(
         {
             "run folder": str(run.folder),
             "log folder": str(outcome.log_folder),
-            "try next": f"{command} kpi par_90 --loans\n{command} verify\n{command} runs",
+            "try next": "\n".join(f"{command} {line}" for line in _next_commands(run)),
         },
     )
+
+
+def _next_commands(run: SealedRun) -> tuple[str, ...]:
+    book = run.manifest.identity.portfolio
+    of_book = "" if book == "default" else f" --portfolio {book}"
+    return (f"kpi par_90 --loans{of_book}", f"verify{of_book}", "runs", "doctor")
 
 
 def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> None:

@@ -71,18 +71,17 @@ def folder_name(attempt_id: str, environment: str, now: datetime) -> str:
     return f"{prefix}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}_{attempt_id}"
 
 
-def make_attempt_folder(layout: Layout, name: str) -> Path:
+def make_attempt_folder(layout: Layout, name: str) -> None:
     """Make a log folder and let `latest` name it.
 
     Raises:
         StorageError: The disk refused.
     """
-    folder = make_folder(layout.log_runs / name)
+    make_folder(layout.log_runs / name)
     link = layout.latest.with_name(f"latest.{secrets.token_hex(4)}.tmp")
     with typed_storage(layout.latest):
         link.symlink_to(name)
         link.replace(layout.latest)
-    return folder
 
 
 def write_summary(folder: Path, summary: JsonObject) -> None:
@@ -137,10 +136,9 @@ class LogFile:
     """A log that grows by whole lines, each in one write."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file at `path`, which must not exist."""
+        """Name the file; the first line creates it."""
         self._path = path
-        with typed_storage(path):
-            self._fd = create_private(path, flags=os.O_APPEND | os.O_EXCL)
+        self._fd = -1
 
     def msg(self, line: str) -> None:
         """Append one line.
@@ -149,6 +147,8 @@ class LogFile:
             StorageError: The disk refused.
         """
         with typed_storage(self._path, len(line)):
+            if self._fd < 0:
+                self._fd = create_private(self._path, flags=os.O_APPEND | os.O_EXCL)
             write_all(self._fd, line.encode() + b"\n")
 
     debug = info = warning = error = critical = msg

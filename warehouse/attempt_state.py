@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -100,24 +100,31 @@ def _abandon(layout: Layout, record: AttemptRecord, now: datetime) -> None:
     error = ErrorFacts("ABANDONED", message, "none: the next run has cleaned up after it", 70)
     record = replace(record, status="abandoned", error=error)
     folder = layout.log_runs / record.log_folder
-    # the log folder may be gone or damaged by hand; the record is what counts
+    if folder.is_dir():  # the log retention may have been quicker
+        folders.write_summary(folder, _last_summary(folder) | told_in_summary(record))
+    save_attempt(layout, record)
+
+
+def _last_summary(folder: Path) -> dict[str, Any]:
+    """Return what a dead attempt had told; it may have died too early, or a hand damaged it."""
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         summary = json.loads((folder / folders.SUMMARY).read_bytes())
         for phase in summary["phases"].values():
             if phase["status"] == "running":
                 phase["status"] = "abandoned"
-        folders.write_summary(folder, summary | told_in_summary(record))
-    save_attempt(layout, record)
+        return summary
+    return {"phases": {}, "kpis": None}
 
 
 def _sweep(layout: Layout) -> None:
+    flat = (layout.data, layout.raw, layout.runs, layout.current.parent, layout.attempts)
+    for root in (*flat, layout.staging, layout.log_runs):
+        _unlink_all(root.glob("*.tmp"))
+    _unlink_all(layout.log_runs.glob("*/*.tmp"))
     with typed_storage(layout.staging):
         for left in layout.staging.iterdir():
             shutil.rmtree(left)
     fsync_dir(layout.staging)
-    for root in (layout.data, layout.current.parent, layout.attempts, layout.log_runs):
-        _unlink_all(root.glob("*.tmp"))
-    _unlink_all(layout.log_runs.glob("*/*.tmp"))
 
 
 def _unlink_all(paths: Iterable[Path]) -> None:

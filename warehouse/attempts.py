@@ -20,6 +20,7 @@ from settings.errors import InternalError, StorageError
 from warehouse import attempt_folder as folders
 from warehouse.attempt_folder import describe_error, utc_text
 from warehouse.attempt_state import AttemptRecord, Status, save_attempt, told_in_summary
+from warehouse.durable import make_folder
 from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, safe_attempt_id
@@ -35,7 +36,7 @@ class Attempt:
     """One attempt at work: its log, its phases, and how it ended. Made by `open_attempt`."""
 
     def __init__(self, layout: Layout, record: AttemptRecord, now: datetime) -> None:
-        """Write the running state first, then the folder for people."""
+        """Know everything and write nothing: `begin` does."""
         self._layout = layout
         self._record = record
         self._phases: dict[str, dict[str, JsonValue]] = {}
@@ -43,8 +44,7 @@ class Attempt:
         self._kpis: JsonObject | None = None
         self._started = now
         self._timer = perf_counter()  # the wall clock may jump during a run, this one cannot
-        save_attempt(layout, record)
-        self.folder = folders.make_attempt_folder(layout, record.log_folder)
+        self.folder = layout.log_runs / record.log_folder
         self._file = folders.LogFile(self.folder / f"pipeline_{record.attempt_id}.log")
         self._log = folders.open_logger(
             self._file,
@@ -54,7 +54,16 @@ class Attempt:
             environment=record.environment,
             phase=None,
         )
-        self._write_summary()
+
+    def begin(self) -> None:
+        """Write the running state first, then the folder for people.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        save_attempt(self._layout, self._record)
+        folders.make_attempt_folder(self._layout, self._record.log_folder)
+        self._write_summary(self._record)
         self.write_validation_report({"status": "unknown", "reason": "no check has run yet"})
         fail_point("attempt_opened")
 
@@ -98,7 +107,7 @@ class Attempt:
         self._phases[name] = entry
         self._log = self._log.bind(phase=name)
         self._log.info("phase started", tries=entry["tries"])
-        self._write_summary()
+        self._write_summary(self._record)
         fail_point("phase_started")
         try:
             yield
@@ -147,6 +156,7 @@ class Attempt:
         facts = describe_error(error)
         status: Status = "canceled" if facts.is_canceled else "failed"
         with suppress(StorageError):
+            make_folder(self.folder)  # stopped before `begin` had made it
             self._end(replace(self._record, status=status, error=facts))
 
     def close(self) -> None:
@@ -161,7 +171,7 @@ class Attempt:
         error_log = folders.error_log(self.folder, name)
         with typed_storage(error_log):
             error_log.unlink(missing_ok=True)  # of an earlier try: healed
-        self._write_summary()
+        self._write_summary(self._record)
         fail_point("phase_done")
 
     def _phase_failed(self, name: str, error: BaseException) -> None:
@@ -170,7 +180,7 @@ class Attempt:
         log, self._log = self._log, self._log.bind(phase=None)
         folders.write_error_log(self.folder, name, error, self._record.attempt_id)
         log.error("phase failed", code=facts.code, message=facts.message, fix=facts.fix)
-        self._write_summary()
+        self._write_summary(self._record)
 
     def _end(self, record: AttemptRecord) -> None:
         record = replace(record, ended_at=utc_text(self.clock()))
@@ -180,15 +190,15 @@ class Attempt:
 
     def _change(self, record: AttemptRecord) -> None:
         # the summary first: recover() repairs what lags behind only while the record says running
-        self._record = record
-        self._write_summary()
+        self._write_summary(record)
         save_attempt(self._layout, record)
+        self._record = record  # last: what stops us before this line is still told by `fail`
 
-    def _write_summary(self) -> None:
+    def _write_summary(self, record: AttemptRecord) -> None:
         folders.write_summary(
             self.folder,
             {
-                **told_in_summary(self._record),
+                **told_in_summary(record),
                 "duration_seconds": round(perf_counter() - self._timer, 3),
                 "phases": dict(self._phases),
                 "kpis": None if self._kpis is None else dict(self._kpis),
@@ -219,6 +229,7 @@ def open_attempt(
     )
     attempt = Attempt(layout, record, now)
     try:
+        attempt.begin()
         yield attempt
         if attempt.record.status == "running":
             raise InternalError("the attempt ended without saying how", fix="call succeed")

@@ -63,14 +63,22 @@ def read_header(path: Path, table: TapeTable) -> tuple[str, ...]:
         SchemaMissingError: Required columns are missing; the nearest names are offered.
         SchemaDuplicateError: A column we read is there twice.
         NotUtf8Error: The header is not UTF-8.
+        RaggedFileError: It holds a carriage return alone.
     """
     with path.open("rb") as stream:
         first = stream.readline(_HEADER_BYTES)
+    if b"\0" in first:  # every other byte of an English header in UTF-16
+        raise _not_utf8(table, 1)
     try:
-        names = next(csv.reader([first.decode("utf-8-sig")]), [])
+        names = [name for row in csv.reader([first.decode("utf-8-sig")]) for name in row]
     except UnicodeDecodeError as error:
         raise _not_utf8(table, 1) from error
-    if not names or first.lstrip().startswith((b"<", b"{", b"[", b"\0")):
+    except csv.Error as error:
+        raise RaggedFileError(
+            f"{table.file_name} has a header that breaks off at line 1",
+            fix="end every line the same way, with LF or CR LF, and export it again",
+        ) from error
+    if not names or first.lstrip().startswith((b"<", b"{", b"[")):
         raise NotALoanTapeError(
             f"{table.file_name} does not begin with the header of a table",
             fix="open the file: it may be a login page or an error message; export it again",

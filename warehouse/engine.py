@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -50,7 +50,7 @@ def open_engine(
     spill: Path,
     folders: Sequence[Path],
     timeout_seconds: float | None = None,
-) -> Iterator[DuckDBPyConnection]:
+) -> Generator[DuckDBPyConnection]:
     """Yield an in-memory DuckDB that can see `folders` and `spill` and nothing else.
 
     Whatever runs when `timeout_seconds` are over is interrupted, also inside one statement.

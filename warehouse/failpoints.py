@@ -7,7 +7,7 @@ from collections import Counter
 from settings.errors import ConfigError, InternalError
 from settings.trials import crash_at
 
-# In the order a run meets them; the write_* by every durable_write.
+# In the order a run first meets them; the write_* by every durable_write.
 FAIL_POINTS: tuple[str, ...] = (
     "write_created",
     "write_synced",
@@ -17,10 +17,11 @@ FAIL_POINTS: tuple[str, ...] = (
     "recover_wiped",
     "attempt_opened",
     "phase_started",
-    "phase_done",
+    "probe_made",
     "copy_done",
     "raw_synced",
     "raw_kept",
+    "phase_done",
     "seal_synced",
     "seal_manifest",
     "seal_renamed",

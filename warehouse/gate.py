@@ -12,7 +12,7 @@ from settings.errors import DataRejectedError
 from settings.model import QualitySettings
 from warehouse.engine import copy_to_parquet, one_row, read_sql
 from warehouse.tables import view_run_tables, view_tape_tables
-from warehouse.tape import TAPE_TABLES
+from warehouse.tape import TAPE_TABLES, TapeTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -70,17 +70,21 @@ def sort_out(
         if found.is_empty:
             target.hardlink_to(source)
         else:
-            copy_to_parquet(db, _kept_rows(table.canonical, table.file_name), target, {})
+            kept = f"select * exclude (source_row) from ({_kept_rows(table)})"
+            copy_to_parquet(db, kept, target, {})
     view_run_tables(db, run)
+    if not found.is_empty:
+        for table in TAPE_TABLES:  # so that a finding names the row of the file as it came
+            db.execute(f'create or replace view "{table.canonical}" as {_kept_rows(table)}')
     return found
 
 
-def _kept_rows(table: str, file_name: str) -> str:
+def _kept_rows(table: TapeTable) -> str:
     return f"""
-        select * exclude (source_row)
-        from tape_{table}
+        select *
+        from tape_{table.canonical}
         anti join quarantined_loan using (loan_key)
-        anti join (select source_row from duplicate_row where source_file = '{file_name}')
+        anti join (select source_row from duplicate_row where source_file = '{table.file_name}')
             using (source_row)
     """
 

@@ -186,4 +186,5 @@ def _try_write(folder: Path) -> None:
     probe = folder / f"probe.{secrets.token_hex(4)}.tmp"
     with typed_storage(probe):
         os.close(create_private(probe))
+        fail_point("probe_made")
         probe.unlink()

@@ -8,8 +8,9 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from warehouse.durable import create_private, make_folder, write_all
 from warehouse.failpoints import fail_point
 from warehouse.json_text import line_json
 from warehouse.storage_errors import typed_storage
+
+_LOOKS, _LOOK_SECONDS = 20, 0.005  # a run that takes the lock writes its name in much less
 
 
 class LockHeldError(BusyError):
@@ -78,7 +81,12 @@ def _busy(path: Path) -> LockHeldError:
 
 
 def _holder(path: Path) -> HeldLock | None:
-    try:
-        return HeldLock(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):  # it has taken the lock and not yet written its name
-        return None
+    """Return who holds the lock, None when it does not write its name in time."""
+    holder = None
+    for _ in range(_LOOKS):
+        with suppress(OSError, ValueError, TypeError):
+            holder = HeldLock(**json.loads(path.read_bytes()))
+            os.kill(holder.pid, 0)  # the name may still be that of a run that has ended
+            return holder
+        time.sleep(_LOOK_SECONDS)
+    return holder  # perhaps of another container, whose processes are not seen from here

@@ -1,6 +1,8 @@
 """Take an export as it came (ZIP, folder or CSVs): keep its bytes, find its four tables."""
 
+import errno
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,15 +10,19 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar, cast
 
 from settings.errors import DataRejectedError, SourceUnavailableError, UsageError
+from warehouse.csv_text import read_header
 from warehouse.durable import Copied, copy_with_sha256, sha256_file
 from warehouse.layout import Layout, RunPaths
 from warehouse.manifest import InputFacts
 from warehouse.run_folder import keep_raw
-from warehouse.tape import TAPE_TABLES
+from warehouse.storage_errors import typed_storage
+from warehouse.tape import TAPE_TABLES, TapeTable
 
 Item = TypeVar("Item")
 _HASHERS = 2
 _ENCRYPTED = 0x1
+_ZIP_MAGIC = b"PK"
+_DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError)
 _MAX_EXPANSION = 200  # a tape of digits and commas compresses about 12 times
 _SPARE_BYTES = 64 << 20
 
@@ -95,21 +101,25 @@ def stage_tape(inputs: Sequence[Path], layout: Layout, paths: RunPaths) -> Stage
         BadArchiveError: The ZIP is damaged or hostile.
         TableMissingError: One of the four tables is not there.
         CutFileError: A CSV does not end with a line end.
+        DataRejectedError: Such a CSV is no table at all; the subclasses in `csv_text` say how.
         StorageError: The disk refused.
     """
     files = _input_files(inputs)
     if len(files) == 1 and zipfile.is_zipfile(files[0]):
         kept, facts, _ = _keep(files[0], layout, paths)
         return StagedTape("zip", (facts,), _unpack(kept, paths))
+    if len(files) == 1 and _is_meant_as_zip(files[0]):
+        raise _bad_archive(files[0].name, "it is cut off, or no ZIP")
     if any(path.suffix.lower() != ".csv" for path in files):
         raise UnknownInputError(
             f"{files[0].name} is neither a ZIP nor a CSV of an export",
             fix="give the export's ZIP, the folder of its four CSVs, or the four CSVs",
         )
-    chosen = _choose({path.name: path for path in files}, "the input")
+    chosen = _choose(_by_name(files), "the input")
     staged = {source: _keep(path, layout, paths) for source, path in chosen.items()}
-    for _, facts, copied in staged.values():
-        _refuse_cut(facts.name, copied)
+    for table in TAPE_TABLES:
+        kept, _, copied = staged[table.source]
+        _refuse_cut(kept, table, copied)
     kind = "folder" if inputs[0].is_dir() else "csv"
     return StagedTape(
         kind,
@@ -132,6 +142,24 @@ def _input_files(inputs: Sequence[Path]) -> list[Path]:
             )
         return found
     return list(inputs)
+
+
+def _is_meant_as_zip(path: Path) -> bool:
+    if path.suffix.lower() == ".zip":
+        return True
+    with typed_storage(path), path.open("rb") as opened:
+        return opened.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+
+
+def _by_name(files: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in files:
+        if path.name in found:
+            raise UnknownInputError(
+                f"{path.name} is given twice", fix="give each CSV of one export once"
+            )
+        found[path.name] = path
+    return found
 
 
 def _keep(path: Path, layout: Layout, paths: RunPaths) -> tuple[Path, InputFacts, Copied]:
@@ -157,10 +185,14 @@ def _unpack(archive: Path, paths: RunPaths) -> dict[str, Path]:
         with zipfile.ZipFile(archive) as opened:
             members = _choose(_members(opened), archive.name)
             return {
-                source: _unpack_member(opened, member, paths.tape / f"{source}.csv")
-                for source, member in members.items()
+                table.source: _unpack_member(opened, members[table.source], table, paths.tape)
+                for table in TAPE_TABLES
             }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zipfile.LargeZipFile) as error:
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a seek to where no file can be: the directory lies
+            raise
+        raise _bad_archive(archive.name, "its directory is damaged") from error
+    except _DAMAGED as error:
         raise _bad_archive(archive.name, "it is damaged or packed in an unknown way") from error
 
 
@@ -181,11 +213,14 @@ def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _unpack_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> Path:
+def _unpack_member(
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, table: TapeTable, folder: Path
+) -> Path:
+    target = folder / table.file_name
     target.unlink(missing_ok=True)  # of an earlier try
     with opened.open(member) as stream:  # ZipFile stops at the stated size and checks the CRC
         copied = copy_with_sha256(cast("BinaryIO", stream), target)
-    _refuse_cut(target.name, copied)
+    _refuse_cut(target, table, copied)
     return target
 
 
@@ -195,9 +230,11 @@ def _bad_archive(name: str, why: str) -> BadArchiveError:
     )
 
 
-def _refuse_cut(name: str, copied: Copied) -> None:
-    if copied.size and not copied.ends_with_newline:
-        raise CutFileError(
-            f"{name} ends in the middle of line {copied.newlines + 1}",
-            fix="export it again: a whole CSV ends with a line end",
-        )
+def _refuse_cut(path: Path, table: TapeTable, copied: Copied) -> None:
+    if not copied.size or copied.ends_with_newline:
+        return
+    read_header(path, table)  # a login page or UTF-16 is told as what it is
+    raise CutFileError(
+        f"{table.file_name} ends in the middle of line {copied.newlines + 1}",
+        fix="export it again: a whole CSV ends with a line end",
+    )

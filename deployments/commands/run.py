@@ -61,7 +61,7 @@ def run_tape(
     console = open_console()
     print_outcome(console, outcome, settings)
     if profile is not None:
-        _print_profile(console, profile)
+        print_profile(console, profile)
 
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:
@@ -98,12 +98,15 @@ def _costs(profile: Profile) -> list[Cost]:
     ]
 
 
-def _print_profile(console: Console, profile: Profile) -> None:
+def print_profile(console: Console, profile: Profile, phase: str | None = None) -> None:
+    """Show what each phase and SQL file cost; of one phase only when it is named."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("phase, SQL file")
     for name in ("seconds", "calls", "peak MB"):
         table.add_column(name, justify="right")
     for cost in _costs(profile):
+        if phase not in (None, cost.phase):
+            continue
         is_phase = cost.name == cost.phase
         peak = "" if cost.peak_mb is None else f"{cost.peak_mb:,.0f}"
         label, style = (cost.name, "bold") if is_phase else (f"  {cost.name}", "")

@@ -29,6 +29,7 @@ from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, read_current, run_folders
 
+_SHOWN_RUNS = 30
 _SHOWN_FAILURES = 10
 
 
@@ -42,6 +43,8 @@ def list_all(settings: Settings, *, is_json: bool) -> None:
     console = open_console()
     if runs:
         console.print(_runs_table(layout, runs, attempts))
+        if len(runs) > _SHOWN_RUNS:
+            console.print(f"and {len(runs) - _SHOWN_RUNS:,} older ones: tapewatch runs --json")
     else:
         console.print("no run yet: tapewatch run --input PATH", markup=False)
     for name in _unreadable(layout, runs):
@@ -139,7 +142,7 @@ def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRec
         table.add_column(name, no_wrap=True)
     for name in ("loans", "PAR 90", "attempts"):
         table.add_column(name, justify="right")
-    for run in reversed(runs):
+    for run in runs[: -_SHOWN_RUNS - 1 : -1]:
         par_90 = values_by_name(run).get("par_90")
         shown = "" if par_90 is None else kpis["par_90"].format(par_90.value)
         table.add_row(

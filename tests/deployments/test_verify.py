@@ -86,6 +86,17 @@ def test_an_altered_reconciliation_is_found(full_home, run_folder, tapewatch):
     assert "another reconciliation" in done.err
 
 
+def test_figures_of_another_sql_prove_nothing(full_home, run_folder, tapewatch, monkeypatch):
+    forge(run_folder, lambda manifest: kpi_of(manifest, "par_90").update({"value": "0.010000"}))
+    monkeypatch.setattr("warehouse.rebuild.sql_sha256", lambda _folder: "of a later version")
+
+    done = tapewatch("verify")
+
+    assert done.code == 0
+    assert "par_90: sealed 0.010000, now 0.343643" in done.out
+    assert "not the SQL that sealed this run" in done.out
+
+
 def test_a_damaged_manifest_is_found_by_its_folder_name(full_home, run_folder, tapewatch):
     (run_folder / "manifest.json").write_text("{}")
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from random import Random
 
 from tests.trials.evidence import Expected, after_heal, after_kill, died_in, published_bytes
-from tests.trials.run_process import DataFolder
+from tests.trials.run_process import DataFolder, end_of
 
-# Every fail-point a run meets, and those it meets often more than once: 46 places in all.
+# Every fail-point of a run, and those that it meets often at several of their times.
 KILL_POINTS = (
     *(f"write_{step}:{k}" for step in ("created", "synced", "replaced") for k in range(1, 6)),
-    *(f"phase_{step}:{k}" for step in ("started", "done") for k in range(1, 5)),
+    *(f"phase_{step}:{k}" for step in ("started", "done") for k in (1, 3)),
     *(f"{step}:{k}" for step in ("copy_done", "raw_synced", "raw_kept") for k in (1, 4)),
+    *(f"probe_made:{k}" for k in (1, 2, 3)),
     *("lock_taken", "recover_marked", "recover_wiped", "attempt_opened"),
     *("seal_synced", "seal_manifest", "seal_renamed", "seal_committed"),
     *("current_published", "staging_cleared", "attempt_finished"),
@@ -62,7 +63,7 @@ def kill_trial(stage: Stage, name: str, scratch: Path, alteration: str | None = 
         folder = _killed_at_moments(stage, moments, scratch)
         kills = len(moments)
     else:
-        folder = stage.folder.copy_to(scratch / "trial", alteration)
+        folder = stage.folder.copy_to(scratch / "trial").altered(alteration)
         died = folder.run(crash_at=name)
         if died.code != -signal.SIGKILL:
             return Verdict(0, [f"kill: exit {died.code} instead of a death at {name}: {died.err}"])
@@ -73,11 +74,15 @@ def kill_trial(stage: Stage, name: str, scratch: Path, alteration: str | None = 
 def _killed_at_moments(stage: Stage, moments: list[float], scratch: Path) -> DataFolder:
     for k in count():  # a moment that came after the end is no kill: earlier, on a fresh folder
         folder = stage.folder.copy_to(scratch / f"trial{k}")
-        times = [moment * stage.seconds / 2**k for moment in moments]
-        ends = (folder.signal_at(seconds, signal.SIGKILL).code for seconds in times)
-        if all(code == -signal.SIGKILL for code in ends):
+        if all(_kill_after(folder, moment * stage.seconds / 2**k) for moment in moments):
             return folder
     raise AssertionError
+
+
+def _kill_after(folder: DataFolder, seconds: float) -> bool:
+    process = folder.start_and_wait(seconds)
+    process.kill()
+    return end_of(process).code == -signal.SIGKILL
 
 
 def _judge(stage: Stage, folder: DataFolder) -> list[str]:

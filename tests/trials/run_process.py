@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 ALTERED = Path(__file__).with_name("altered_cli.py")
@@ -40,9 +41,12 @@ class DataFolder:
     tape: Path
     alteration: str | None = None
 
-    def copy_to(self, root: Path, alteration: str | None = None) -> "DataFolder":
+    def copy_to(self, root: Path) -> Self:
         shutil.copytree(self.root, root, symlinks=True)
-        return DataFolder(root, self.tape, alteration)
+        return replace(self, root=root)
+
+    def altered(self, alteration: str | None) -> Self:
+        return replace(self, alteration=alteration)
 
     def start(self, *arguments: str, crash_at: str = "") -> subprocess.Popen:
         program = ["-m", "deployments.cli"]
@@ -68,13 +72,12 @@ class DataFolder:
     def run(self, *arguments: str, crash_at: str = "") -> Done:
         return end_of(self.start(*arguments, crash_at=crash_at))
 
-    def signal_at(self, seconds: float, number: signal.Signals) -> Done:
-        """Send a signal so many seconds after the run took the lock, and wait for its end."""
+    def start_and_wait(self, seconds: float) -> subprocess.Popen:
+        """Start a run and return so many seconds after it took the lock."""
         process = self.start()
         self.wait_for_lock(process)
         time.sleep(seconds)
-        process.send_signal(number)
-        return end_of(process)
+        return process
 
     def wait_for_lock(self, process: subprocess.Popen) -> None:
         until = time.monotonic() + DEADLINE_SECONDS

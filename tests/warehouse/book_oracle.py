@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
+from math import floor
 
 ZERO = Decimal(0)
 DAY = timedelta(days=1)
@@ -78,7 +80,8 @@ class Ratio:
     def value(self) -> Fraction | None:
         if not self.is_known or self.denominator == 0:
             return None
-        return Fraction(self.numerator) / Fraction(1 if self.denominator is None else self.denominator)
+        divisor = 1 if self.denominator is None else self.denominator
+        return Fraction(self.numerator) / Fraction(divisor)
 
 
 def stand_on(loan: Loan, day: date) -> Stand:
@@ -177,9 +180,7 @@ def _defaulted_year_old_books(
     lent: Sequence[Loan], book: Mapping[str, Stand], as_of: date
 ) -> Ratio:
     old = [loan for loan in lent if _month_number(loan.disbursed) <= _month_number(as_of) - 12]
-    bad = (
-        book[loan.loan_id].residual for loan in old if book[loan.loan_id].days_past_due >= 90
-    )
+    bad = (book[loan.loan_id].residual for loan in old if book[loan.loan_id].days_past_due >= 90)
     return Ratio(sum(bad, ZERO), sum((loan.principal for loan in old), ZERO))
 
 
@@ -198,12 +199,18 @@ def _health(kpis: Mapping[str, Ratio]) -> Ratio:
     points, weights, is_known = Fraction(0), Fraction(0), True
     for name, (weight, lines) in HEALTH.items():
         value = kpis[name].value
-        if value is not None:
-            points += Fraction(weight) * score(value, [Fraction(line) for line in lines])
+        if value is not None:  # as published: whoever reads the three can work out the fourth
+            marks = [Fraction(line) for line in lines]
+            points += Fraction(weight) * score(to_six_places(value), marks)
             weights += Fraction(weight)
         elif name != "rdr_90":
             is_known = False
     return Ratio(points, weights, is_known)
+
+
+def to_six_places(value: Fraction) -> Fraction:
+    """Return the nearest millionth, the upper one of two equally near."""
+    return Fraction(floor(value * 10**6 + Fraction(1, 2)), 10**6)
 
 
 def score(value: Fraction, lines: Sequence[Fraction]) -> Fraction:
@@ -211,7 +218,7 @@ def score(value: Fraction, lines: Sequence[Fraction]) -> Fraction:
     marks = sorted(zip(lines, (10, 5, 3, 0), strict=True))
     if value <= marks[0][0]:
         return Fraction(marks[0][1])
-    for (low, at_low), (high, at_high) in zip(marks, marks[1:], strict=False):
+    for (low, at_low), (high, at_high) in pairwise(marks):
         if value <= high:
             return at_low + (value - low) / (high - low) * (at_high - at_low)
     return Fraction(marks[-1][1])

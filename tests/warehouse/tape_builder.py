@@ -70,7 +70,7 @@ class Tape:
         """Return the rows of the four tables, each cell as text."""
         return {
             "loans": [_loan_row(loan, self.last_ledger_date) for loan in self.loans],
-            "schedules": [_cash_row(loan, "date_due", due) for loan in self.loans for due in loan.due],
+            "schedules": [row for loan in self.loans for row in _schedule(loan)],
             "transactions": [row for loan in self.loans for row in _transactions(loan)],
             "loan_par_balances": list(self._snapshots()),
         }
@@ -148,6 +148,10 @@ def _cash_row(loan: Loan, date_column: str, cash: Cash) -> Row:
         "fees": str(cash.fees),
         "to_tax": str(cash.tax),
     }
+
+
+def _schedule(loan: Loan) -> Iterable[Row]:
+    return (_cash_row(loan, "date_due", due) for due in loan.due)
 
 
 def _transactions(loan: Loan) -> Iterable[Row]:

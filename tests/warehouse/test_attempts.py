@@ -7,10 +7,12 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from settings.errors import DataRejectedError, InternalError
+from warehouse import attempt_folder, attempts
 from warehouse.attempt_folder import describe_error
 from warehouse.attempt_state import list_attempts, recover
 from warehouse.attempts import open_attempt
@@ -173,6 +175,27 @@ def test_a_run_told_to_stop_is_canceled_not_failed(layout, stop):
     assert summary(layout)["phases"]["ingestion"]["status"] == "canceled"
 
 
+@pytest.mark.parametrize("moment", ["make_attempt_folder", "write_validation_report"])
+def test_a_run_told_to_stop_while_it_begins_is_canceled(layout, monkeypatch, moment):
+    monkeypatch.setattr(attempt_folder, moment, Mock(side_effect=KeyboardInterrupt))
+
+    with pytest.raises(KeyboardInterrupt), begin(layout):
+        pass
+
+    assert [r.status for r in list_attempts(layout)] == ["canceled"]
+    [told] = layout.log_runs.glob("*_a1/pipeline_summary.json")
+    assert json.loads(told.read_bytes())["status"] == "canceled"
+
+
+def test_a_run_told_to_stop_before_its_success_is_written_is_canceled(layout, monkeypatch):
+    with pytest.raises(KeyboardInterrupt), begin(layout) as attempt:
+        stopped = Mock(side_effect=[KeyboardInterrupt, None])
+        monkeypatch.setattr(attempts, "save_attempt", stopped)
+        attempt.succeed("published")
+
+    assert [call.args[1].status for call in stopped.call_args_list] == ["success", "canceled"]
+
+
 def test_a_published_run_stays_a_success_whatever_fails_after(layout):
     with pytest.raises(ZeroDivisionError), begin(layout) as attempt:
         attempt.succeed("published")
@@ -249,7 +272,8 @@ layout = Layout(root / "data", root / "logs")
 now = datetime(2025, 12, 27, 9, 0, tzinfo=UTC)
 with open_attempt(layout, "dead", "production", "cascade", now) as attempt:
     (open_staging(layout, "dead").tape / "loans.csv").write_bytes(b"half")
-    for folder in (layout.data, layout.attempts, layout.log_runs, attempt.folder):
+    probed = (layout.staging, layout.runs, layout.raw, layout.attempts, layout.log_runs)
+    for folder in (*probed, layout.data, attempt.folder):
         (folder / "x.0a1b2c3d.tmp").write_bytes(b"half")
     with attempt.phase("ingestion"):
         pass
@@ -279,6 +303,17 @@ def test_recovery_abandons_the_dead_and_wipes_what_they_left(layout):
     assert [*layout.data.rglob("*.tmp"), *layout.logs.rglob("*.tmp")] == []
     told = summary(layout)
     assert (told["status"], told["phases"]["ingestion"]["status"]) == ("abandoned", "abandoned")
+
+
+@pytest.mark.usefixtures("dead_run")
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"[]")])
+def test_a_run_that_died_without_a_summary_is_told_as_abandoned_too(layout, damage):
+    damage(layout.latest / "pipeline_summary.json")
+
+    with hold_lock(layout.lock, "a2", NOW) as lock:
+        recover(layout, lock, NOW)
+
+    assert (summary(layout)["status"], summary(layout)["phases"]) == ("abandoned", {})
 
 
 @pytest.mark.usefixtures("dead_run")

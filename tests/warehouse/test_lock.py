@@ -1,10 +1,12 @@
 """One writer at a time, and a dead one holds nothing."""
 
+import os
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -16,6 +18,7 @@ HOLD = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 from warehouse.lock import hold_lock
 with hold_lock(Path(sys.argv[1]), "other", datetime(2025, 12, 27, 8, 0, tzinfo=UTC)):
     print("held", flush=True)
@@ -102,3 +105,21 @@ def test_a_holder_that_has_not_yet_written_its_name_is_still_busy(tmp_path):
         path.write_bytes(b"")
         with pytest.raises(LockHeldError, match="another run"), hold_lock(path, "second", NOW):
             pass
+
+
+def test_the_name_of_a_run_that_has_ended_is_not_taken_for_the_holders(tmp_path):
+    path = tmp_path / "lock"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    with hold_lock(path, "first", NOW):
+        name = path.read_bytes()
+        path.write_bytes(name.replace(b"%d" % os.getpid(), b"%d" % ended.pid))
+        late = Timer(0.02, path.write_bytes, [name])
+        late.start()
+        with (
+            pytest.raises(LockHeldError, match=f"pid {os.getpid()} since"),
+            hold_lock(path, "second", NOW),
+        ):
+            pass
+        late.join()

@@ -7,7 +7,7 @@ import pytest
 from tests.warehouse.portable_sql import breaches
 
 SQL = Path(__file__).parents[2] / "warehouse" / "sql"
-FOLDERS = ("book", "kpi", "health")
+FOLDERS = ("book", "kpi", "health", "loans")
 PORTABLE = sorted(path for folder in FOLDERS for path in (SQL / folder).glob("*.sql"))
 
 

@@ -1,14 +1,12 @@
 -- loan_id_conflict: rows that give one loan_id different cells
 -- grain:   one row of loans.csv
--- reads:   repeated_key, loan (exact duplicates are dropped before, so a second row differs)
+-- reads:   loan (exact duplicates are dropped before, so a second row of an id differs),
+--          repeated_key
 -- returns: the bad rows, all of them for each such loan_id
 -- source:  loan tape contract, version 1: one row a loan
-with counted as (
+with suspect as (
 
-    select
-        loan.source_row,
-        loan.loan_id,
-        count(*) over (partition by loan.loan_id) as loan_rows
+    select loan.*
     from loan
     semi join repeated_key
         on
@@ -16,12 +14,21 @@ with counted as (
             and loan.loan_key = repeated_key.loan_key
     where loan.loan_id is not null
 
+),
+
+counted as (
+
+    select
+        *,
+        count(*) over (partition by loan_id) as rows_of_loan
+    from suspect
+
 )
 
 select
     'loans.csv' as source_file,
     source_row,
     loan_id,
-    loan_rows || ' different rows have this loan_id' as detail
+    rows_of_loan || ' different rows have this loan_id' as detail
 from counted
-where loan_rows > 1
+where rows_of_loan > 1

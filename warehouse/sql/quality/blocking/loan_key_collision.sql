@@ -1,20 +1,27 @@
 -- loan_key_collision: loans whose ids hash to the same join key, so their rows would be mixed
 -- grain:   one row of loans.csv
--- reads:   repeated_key, loan
+-- reads:   loan, repeated_key
 -- returns: the bad rows, all of them for each such key; 1 tape of 1M loans in 37 million has one
 -- source:  loan_key = hash(loan_id) has 64 bits; this proves for the tape at hand that it is a key
-with named as (
+with suspect as (
 
-    select
-        loan.source_row,
-        loan.loan_id,
-        min(loan.loan_id) over (partition by loan.loan_key) as first_id,
-        max(loan.loan_id) over (partition by loan.loan_key) as last_id
+    select loan.*
     from loan
     semi join repeated_key
         on
             repeated_key.table_name = 'loan'
             and loan.loan_key = repeated_key.loan_key
+
+),
+
+named as (
+
+    select
+        source_row,
+        loan_id,
+        min(loan_id) over (partition by loan_key) as first_id,
+        max(loan_id) over (partition by loan_key) as last_id
+    from suspect
 
 )
 

@@ -1,23 +1,27 @@
 -- snapshot_conflict: balances that give one loan different figures for one reporting date
 -- grain:   one row of loan_par_balances.csv
--- reads:   repeated_key, balance_snapshot (exact duplicates are dropped before)
+-- reads:   balance_snapshot (exact duplicates are dropped before, so a second row differs),
+--          repeated_key
 -- returns: the bad rows, all of them for each such key
 -- source:  loan tape contract, version 1: (loan_id, reporting_date) is the key of a snapshot
-with counted as (
+with suspect as (
 
-    select
-        reported.source_row,
-        reported.loan_id,
-        reported.reporting_date,
-        reported.outstanding_principal,
-        reported.dpd,
-        count(*) over (partition by reported.loan_key, reported.reporting_date) as key_rows
-    from balance_snapshot as reported
+    select balance_snapshot.*
+    from balance_snapshot
     semi join repeated_key
         on
             repeated_key.table_name = 'balance_snapshot'
-            and reported.loan_key = repeated_key.loan_key
-            and reported.reporting_date = repeated_key.key_date
+            and balance_snapshot.loan_key = repeated_key.loan_key
+            and balance_snapshot.reporting_date = repeated_key.key_date
+
+),
+
+counted as (
+
+    select
+        *,
+        count(*) over (partition by loan_key, reporting_date) as rows_of_key
+    from suspect
 
 )
 
@@ -28,4 +32,4 @@ select
     reporting_date || ': balance ' || outstanding_principal || ', dpd ' || dpd
     || ', and other figures' as detail
 from counted
-where key_rows > 1
+where rows_of_key > 1

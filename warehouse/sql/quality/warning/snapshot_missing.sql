@@ -1,13 +1,13 @@
--- snapshot_missing: loans not closed at a month end that the month-end book does not list
--- grain:   one loan and one reporting_date, up to $as_of
+-- snapshot_missing: loans not closed at the last month end that the month-end book does not list
+-- grain:   one loan, on the last reporting_date up to $as_of: a book that was cut lacks its end
 -- reads:   balance_snapshot, book_history, loan
 -- returns: the missing rows; source_row is the loan's in loans.csv
 -- source:  Cascade's month-end book lists every loan that is not closed, written off or not
 with label as (
 
-    select distinct
-        reporting_date,
-        as_of_date
+    select
+        max(reporting_date) as reporting_date,
+        max(as_of_date) as as_of_date
     from balance_snapshot
     where as_of_date <= $as_of
 

@@ -42,3 +42,11 @@ def pytest_addoption(parser):
 def trials(request):
     """How many randomized trials to run: few in the suite, many in `make soak`."""
     return request.config.getoption("--trials")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many kills the trials really delivered."""
+    passed = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    told = [value for report in passed for name, value in report.user_properties if name == "kills"]
+    if told:
+        terminalreporter.write_line(f"kill trials: {len(told)}, SIGKILLs delivered: {sum(told)}")

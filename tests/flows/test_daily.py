@@ -1,0 +1,106 @@
+"""The daily flow on a real Prefect server: the same phases as the command line, as tasks."""
+
+import asyncio
+import json
+
+import pytest
+
+from settings.errors import StorageError
+from warehouse.csv_text import SchemaMissingError
+from warehouse.synthetic import write_tape
+
+LOANS = 300
+
+
+@pytest.fixture
+def tape(tmp_path):
+    return write_tape(tmp_path / "tape", LOANS).folder
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPELINE_ENV", "development")
+    monkeypatch.setenv("TAPEWATCH_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def artifacts():
+    from prefect.client.orchestration import get_client
+
+    async def read():
+        async with get_client() as client:
+            return await client.read_artifacts()
+
+    return asyncio.run(read())
+
+
+def task_runs():
+    from prefect.client.orchestration import get_client
+
+    async def read():
+        async with get_client() as client:
+            return await client.read_task_runs()
+
+    return asyncio.run(read())
+
+
+def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape):
+    from flows.daily import daily
+
+    outcome = daily(inputs=[tape])
+
+    assert outcome.outcome == "published"
+    assert (home / "data" / "runs" / outcome.sealed.name / "manifest.json").is_file()
+    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis"]
+    rows = {row["KPI"]: row for row in json.loads(table.data)}
+    assert rows["PAR 90"]["status"] in ("ok", "warning", "critical")
+    assert rows["PAR 90"]["thresholds"] == "warning > 3.00 %, critical > 5.00 %"
+
+
+def test_the_flow_answers_the_same_tape_once(prefect_server, home, tape):
+    from flows.daily import daily
+
+    first = daily(inputs=[tape])
+
+    again = daily(inputs=[tape])
+
+    assert (again.outcome, again.sealed.name) == ("already_published", first.sealed.name)
+
+
+def test_a_schema_error_is_never_retried(prefect_server, home, tape):
+    from flows.daily import daily
+
+    loans = tape / "loans.csv"
+    loans.write_text(loans.read_text().replace("disburse_principal", "amount", 1))
+
+    with pytest.raises(SchemaMissingError, match="disburse_principal"):
+        daily(inputs=[tape])
+
+    failed = [run for run in task_runs() if run.state_name == "Failed"]
+    assert [(run.name, run.run_count) for run in failed] == [("ingestion", 1)]
+
+
+def test_what_can_heal_is_tried_again(prefect_server, home):
+    from prefect import flow
+
+    from settings.load import load_settings
+    from tasks.phases import prefect_phases
+
+    tries = []
+
+    def step():
+        tries.append(1)
+        if len(tries) == 1:
+            raise StorageError("the disk was busy", fix="try again")
+        return "done"
+
+    settings = load_settings()
+    quick = settings.phases.output.model_copy(update={"retry_delay_seconds": 0.01})
+    policies = settings.phases.model_copy(update={"output": quick})
+
+    @flow(name="retries")
+    def retries():
+        return prefect_phases(policies)("output", step)
+
+    assert retries() == "done"
+    assert len(tries) == 2

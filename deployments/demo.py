@@ -83,6 +83,7 @@ def _listen(lines: logging.Handler) -> None:
         logger.addHandler(lines)
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).propagate = False
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _short(path: Path) -> Path:

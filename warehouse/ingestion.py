@@ -14,6 +14,9 @@ from warehouse.source import hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
 
 
+_NAMED_BY = 8  # first characters of a run's id: as many as its folder and a refusal tell
+
+
 class AsOfInFutureError(DataRejectedError):
     """The tape claims a day that has not come."""
 
@@ -99,6 +102,10 @@ def _identity(job: Job, input_sha256s: tuple[str, ...], as_of: date) -> RunIdent
     )
 
 
+def _is_named(identity: RunIdentity, run: str) -> bool:
+    return len(run) >= _NAMED_BY and identity.run_id.startswith(run)
+
+
 def _refuse_wrong_day(job: Job, identity: RunIdentity) -> None:
     local_day = job.received_at.astimezone(ZoneInfo(job.settings.portfolio.time_zone)).date()
     if identity.as_of > local_day + timedelta(days=1):
@@ -107,7 +114,7 @@ def _refuse_wrong_day(job: Job, identity: RunIdentity) -> None:
             fix="look for a wrong year in its newest dates, or declare the day with --as-of",
         )
     accepted = job.request.accepted
-    if accepted and not identity.run_id.startswith(accepted.run):
+    if accepted and not _is_named(identity, accepted.run):
         raise AnomalyNotThisRunError(
             f"this tape gives run {identity.run_id[:8]}, not {accepted.run}",
             fix="name the run that the refusal named, with the same input and settings",

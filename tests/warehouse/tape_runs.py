@@ -52,7 +52,7 @@ class Desk:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.settings = settings_for(root)
-        self.layout = Layout(self.settings.paths.data_dir, self.settings.paths.logs_dir)
+        self.layout = Layout.of(self.settings)
 
     def run(
         self,

@@ -137,6 +137,16 @@ LISTED = [
         bind={"as_of": LATER},
     ),
     good("snapshot_missing", "a month end after the as-of date", ONE_SKIPPED),
+    good(
+        "snapshot_missing",
+        "only the last month end is looked at: L2 was not on the first, L1 is paid off by the last",
+        tape(
+            loans=[loan(), loan("L2")],
+            transactions=[disbursed(), paid(), paid(day=DAY_181, principal="60.00")],
+            snapshots=[snapshot(), snapshot("L2", day=DAY_181)],
+        ),
+        bind={"as_of": LATER},
+    ),
 ]
 
 BEFORE = {"previous_as_of": date(2025, 1, 31)}

@@ -8,8 +8,6 @@ import os
 import shutil
 import tempfile
 
-import pytest
-
 KILL_TRIALS = 60
 
 
@@ -33,20 +31,13 @@ _forget_the_machine()
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--trials", type=int, default=KILL_TRIALS, help="how many randomized trials a test runs"
-    )
-
-
-@pytest.fixture(scope="session")
-def trials(request):
-    """How many randomized trials to run: few in the suite, many in `make soak`."""
-    return request.config.getoption("--trials")
+    told = "how many runs tests/trials kill: few in the suite, many in `make soak`"
+    parser.addoption("--trials", type=int, default=KILL_TRIALS, help=told)
 
 
 def pytest_terminal_summary(terminalreporter):
     """Say how many kills the trials really delivered."""
-    passed = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    told = [value for report in passed for name, value in report.user_properties if name == "kills"]
-    if told:
-        terminalreporter.write_line(f"kill trials: {len(told)}, SIGKILLs delivered: {sum(told)}")
+    ended = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    kills = [value for report in ended for name, value in report.user_properties if name == "kills"]
+    if kills:
+        terminalreporter.write_line(f"kill trials: {len(kills)}, SIGKILLs delivered: {sum(kills)}")

@@ -22,6 +22,7 @@ SQL_ROOT = Path(__file__).parent / "sql"
 WATCH: ContextVar[Callable[[DuckDBPyConnection], DuckDBPyConnection] | None] = ContextVar(
     "WATCH", default=None
 )
+_OPEN: set[DuckDBPyConnection] = set()
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -83,6 +84,7 @@ def open_engine(
         db.execute("set lock_configuration = true")
         if timeout_seconds is not None:
             timer.start()
+        _OPEN.add(db)
         watch = WATCH.get()
         yield watch(db) if watch else db
     except RuntimeError as error:
@@ -95,8 +97,18 @@ def open_engine(
             raise  # a mistake in our SQL
         raise typed from error
     finally:
+        _OPEN.discard(db)
         timer.cancel()
         db.close()
+
+
+def interrupt_engines() -> None:
+    """End the statement that each open engine is at, from another thread.
+
+    A signal's handler waits for its thread, and DuckDB may keep that for a whole statement.
+    """
+    for db in tuple(_OPEN):
+        db.interrupt()
 
 
 def _typed(

@@ -69,13 +69,9 @@ def sort_out(
         target.unlink(missing_ok=True)  # of an earlier try
         if found.is_empty:
             target.hardlink_to(source)
-        else:
-            kept = f"select * exclude (source_row) from ({_kept_rows(table)})"
-            copy_to_parquet(db, kept, target, {})
+        else:  # with source_row, so that a loan can be found in the file as it came
+            copy_to_parquet(db, _kept_rows(table), target, {})
     view_run_tables(db, run)
-    if not found.is_empty:
-        for table in TAPE_TABLES:  # so that a finding names the row of the file as it came
-            db.execute(f'create or replace view "{table.canonical}" as {_kept_rows(table)}')
     return found
 
 

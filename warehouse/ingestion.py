@@ -13,7 +13,6 @@ from warehouse.run_folder import SealedRun, find_run, read_current, runs_of_inpu
 from warehouse.source import hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
 
-
 _NAMED_BY = 8  # first characters of a run's id: as many as its folder and a refusal tell
 
 

@@ -28,7 +28,9 @@ def view_run_tables(db: DuckDBPyConnection, folder: Path) -> None:
 
 
 def _view(db: DuckDBPyConnection, name: str, path: Path) -> None:
-    db.execute(
-        f'create or replace view "{name}" as select *, '
-        f"cast(file_row_number + 1 as bigint) as source_row from read_parquet({literal(str(path))})"
-    )
+    """Offer a table with source_row: the file's own where rows were taken out, else the count."""
+    rows = f"read_parquet({literal(str(path))})"
+    columns = [column for column, *_ in db.execute(f"describe from {rows}").fetchall()]
+    counted = "cast(file_row_number + 1 as bigint) as source_row"
+    chosen = "*" if "source_row" in columns else f"*, {counted}"
+    db.execute(f'create or replace view "{name}" as select {chosen} from {rows}')

@@ -7,6 +7,7 @@ import pytest
 
 from settings.kpis import load_catalogue
 from tests.warehouse.mixed_tape import AS_OF
+from tests.warehouse.tape_builder import Tape
 from warehouse.loans import has_loans
 
 MADE_OF_LOANS = [kpi.name for kpi in load_catalogue() if has_loans(kpi.name)]
@@ -89,6 +90,25 @@ def test_the_largest_part_comes_first_and_ids_are_masked(full_home, tapewatch):
     assert "6 loans add up to 291,000.00" in done.out
     assert "the 2 largest are shown" in done.out
     assert not any(name in done.out for name in ("LATE-", "NEW", "CLI7"))
+
+
+def test_a_loan_keeps_its_row_in_the_file_when_rows_before_it_are_set_apart(
+    home, tmp_path, tapewatch
+):
+    tape = Tape()
+    for number in range(1, 301):
+        tape.loan(f"L{number}", disbursed="2025-11-01", principal=100 + number, due="2026-01-01")
+    folder = tape.write(tmp_path / "tape")
+    loans = (folder / "loans.csv").read_text().splitlines(keepends=True)
+    loans[1] = loans[1].replace(",0.6,", ",abc,")  # the interest rate of L1
+    (folder / "loans.csv").write_text("".join(loans))
+    assert tapewatch("run", "--input", folder).code == 0
+
+    document = json.loads(tapewatch("kpi", "outstanding", "--loans", "--limit", "1", "--json").out)
+
+    assert document["loan_count"] == 299
+    assert document["loans"][0]["numerator"] == "400.00"  # L300
+    assert document["loans"][0]["source_row"] == 300
 
 
 def test_a_score_shows_what_it_is_made_of_instead_of_loans(asked):

@@ -41,7 +41,7 @@ def stop_at_every_point() -> None:
         sys.stderr.write(f"at {name}\n")
         signal.raise_signal(signal.SIGSTOP)
 
-    for module in (failpoints, *_users_of("fail_point")):
+    for module in _users_of("fail_point"):
         module.fail_point = stop
 
 

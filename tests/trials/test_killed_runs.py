@@ -1,4 +1,7 @@
-"""SIGKILL anywhere in a daily run: nothing torn, nothing lost, and the next run heals all of it."""
+"""SIGKILL anywhere in a daily run: nothing torn, nothing lost, and the next run heals all of it.
+
+`pytest --trials 1000 "tests/trials/test_killed_runs.py::NAME[seed-17]"` plays one trial again.
+"""
 
 import pytest
 

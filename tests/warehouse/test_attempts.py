@@ -306,9 +306,11 @@ def test_recovery_abandons_the_dead_and_wipes_what_they_left(layout):
 
 
 @pytest.mark.usefixtures("dead_run")
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"[]")])
-def test_a_run_that_died_without_a_summary_is_told_as_abandoned_too(layout, damage):
-    damage(layout.latest / "pipeline_summary.json")
+@pytest.mark.parametrize("left", [None, b"", b"[]", b"{}"])
+def test_a_run_that_died_without_a_whole_summary_is_told_as_abandoned_too(layout, left):
+    (layout.latest / "pipeline_summary.json").unlink()
+    if left is not None:
+        (layout.latest / "pipeline_summary.json").write_bytes(left)
 
     with hold_lock(layout.lock, "a2", NOW) as lock:
         recover(layout, lock, NOW)

@@ -238,6 +238,13 @@ def test_what_is_paid_after_the_day_is_not_seen_on_it(value):
     assert tomorrow.is_closed
 
 
+def test_the_history_of_the_book_ends_with_the_day(value):
+    tape = three_instalments(("2025-12-24", 10), ("2025-12-27", 290, 30))
+    tape.loan("L2", disbursed="2025-12-28", principal=100, due="2026-01-28")
+
+    assert value(tape, AS_OF).history_until == date(2025, 12, 24)
+
+
 def test_a_snapshot_is_of_its_label_and_the_last_one_of_the_last_ledger_day(value):
     tape = Tape().loan("L1", disbursed="2025-10-20", principal=100, due="2026-01-20")
     tape.loan(

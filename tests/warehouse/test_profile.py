@@ -1,8 +1,6 @@
-"""A profile names every SQL file that ran, in its phase, and a signal ends a statement at once."""
+"""A profile names every SQL file that ran, in its phase."""
 
-import signal
 import sys
-import time
 
 import pytest
 
@@ -11,7 +9,6 @@ from warehouse.engine import open_engine, read_sql
 from warehouse.profile import Profile
 
 ENGINE = EngineSettings(memory_limit="500MB", max_temp_size="1GB")
-ENDLESS = "select sum(hash(range)) from range(100000000000)"
 
 
 def test_statements_are_counted_by_the_file_they_come_from(tmp_path):
@@ -45,20 +42,3 @@ def test_an_engine_outside_a_profile_is_not_watched(tmp_path):
         pass
     with open_engine(ENGINE, tmp_path, ()) as db:
         assert type(db).__name__ == "DuckDBPyConnection"
-
-
-def test_a_signal_ends_a_statement_at_once_and_keeps_its_name(tmp_path):
-    def interrupt(_number, _frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    started = time.monotonic()
-    try:
-        with pytest.raises(KeyboardInterrupt), open_engine(ENGINE, tmp_path, ()) as db:
-            db.execute(ENDLESS).fetchall()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-    assert time.monotonic() - started < 5

@@ -41,6 +41,7 @@ class Valued:
     health: Mapping[str, HealthComponent]
     snapshots: Mapping[tuple[str, date], date]  # (loan, reporting date) -> the day it is of
     reconciliation: Reconciliation
+    history_until: date | None  # the last day on which the history of any loan changes
 
 
 def settings_for(root: Path, **variables: str) -> Settings:
@@ -78,6 +79,7 @@ def _value(db, parameters, run: Path, settings: Settings) -> Valued:
         health={part.kpi: part for part in health_components(db)},
         snapshots=dict(_snapshots(db)),
         reconciliation=_reconcile(db, parameters),
+        history_until=one_row(db, "select max(valid_from) from book_history", {})[0],
     )
 
 

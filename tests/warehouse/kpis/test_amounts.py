@@ -7,7 +7,6 @@ import pytest
 from tests.warehouse.kpis.loans_by_hand import AS_OF, DAY_BEFORE, FIRST_DAY, late, on_time
 from tests.warehouse.tape_builder import Tape
 
-
 COUNTED = ["outstanding", "written_off", "active_loans", "active_clients", "originations"]
 
 

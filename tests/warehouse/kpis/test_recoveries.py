@@ -7,7 +7,6 @@ import pytest
 from tests.warehouse.kpis.loans_by_hand import AS_OF, late, on_time
 from tests.warehouse.tape_builder import Tape
 
-
 # On 2025-12-26 the default events count that are dated 2024-09-28 to 2025-09-27: the loans that
 # were due 90 days before, 2024-06-30 to 2025-06-29.
 NEWEST_DUE, TOO_NEW = "2025-06-29", "2025-06-30"

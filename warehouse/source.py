@@ -19,7 +19,7 @@ from warehouse.storage_errors import typed_storage
 from warehouse.tape import TAPE_TABLES, TapeTable
 
 Item = TypeVar("Item")
-_HASHERS = 2
+_HASHERS = 2  # hashing lets go of the interpreter, so two files go side by side
 _ENCRYPTED = 0x1
 _ZIP_MAGIC = b"PK"
 _DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError)
@@ -79,7 +79,7 @@ def hash_inputs(inputs: Sequence[Path]) -> tuple[str, ...]:
         InputNotFoundError: One does not exist.
         StorageError: One cannot be read.
     """
-    with ThreadPoolExecutor(_HASHERS) as pool:  # hashing lets go of the interpreter
+    with ThreadPoolExecutor(_HASHERS) as pool:
         return tuple(sorted(pool.map(sha256_file, _input_files(inputs))))
 
 
@@ -116,7 +116,9 @@ def stage_tape(inputs: Sequence[Path], layout: Layout, paths: RunPaths) -> Stage
             fix="give the export's ZIP, the folder of its four CSVs, or the four CSVs",
         )
     chosen = _choose(_by_name(files), "the input")
-    staged = {source: _keep(path, layout, paths) for source, path in chosen.items()}
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        kept_files = pool.map(lambda path: _keep(path, layout, paths), chosen.values())
+        staged = dict(zip(chosen, kept_files, strict=True))
     for table in TAPE_TABLES:
         kept, _, copied = staged[table.source]
         _refuse_cut(kept, table, copied)

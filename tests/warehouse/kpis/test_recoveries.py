@@ -107,6 +107,14 @@ def test_rdr_90_counts_all_that_is_paid_after_the_first_of_two_defaults(value):
     assert rdr(value(tape, AS_OF))[:2] == (180, 700)
 
 
+def test_rdr_90_does_not_count_a_default_that_a_reversal_made_too_lately(value):
+    # paid when due on 2025-03-01 and reversed on 2025-12-01: 275 days late from that day on
+    reversed_late = [("2025-03-01", 100, 10), ("2025-12-01", -100, -10)]
+    tape = defaulted(five_defaults(), "reversed", payments=reversed_late)
+
+    assert rdr(value(tape, AS_OF)) == (0, 500, 0)
+
+
 def test_rdr_90_takes_no_loan_that_was_paid_on_its_90th_day(value):
     tape = defaulted(five_defaults(), "in time", payments=[("2025-05-30", 100, 10)])
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar, cast
 
@@ -117,7 +118,7 @@ def stage_tape(inputs: Sequence[Path], layout: Layout, paths: RunPaths) -> Stage
         )
     chosen = _choose(_by_name(files), "the input")
     with ThreadPoolExecutor(_HASHERS) as pool:
-        kept_files = pool.map(lambda path: _keep(path, layout, paths), chosen.values())
+        kept_files = pool.map(partial(_keep, layout=layout, paths=paths), chosen.values())
         staged = dict(zip(chosen, kept_files, strict=True))
     for table in TAPE_TABLES:
         kept, _, copied = staged[table.source]

@@ -26,6 +26,8 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+from deployments.render import open_console
+
 Figures = dict[str, float]  # of one run of one child
 Results = dict[int, dict[str, list[Figures]]]  # by loans, then by child
 _MONEY = "DECIMAL(18, 2)"
@@ -49,7 +51,7 @@ def main() -> int:
     if asked.child:
         sys.stdout.write(json.dumps(_CHILDREN[asked.child](asked)))
         return 0
-    console = Console()
+    console = open_console()
     sizes = [asked.loans] + ([asked.large] if asked.large else [])
     results = {size: _measure(console, asked, size) for size in sizes}
     console.print(_table(results, asked))
@@ -183,13 +185,16 @@ def _table(results: Results, asked: argparse.Namespace) -> Table:
         "what",
         "runs",
         "median s",
-        "min - max s",
+        "min-max s",
         "x bare",
         "cpu s",
         "x bare",
         "peak MB",
         title=f"memory_limit {asked.memory_limit}, {asked.threads} threads",
+        box=None,
     )
+    for column in table.columns:
+        column.no_wrap = True
     for loans, children in results.items():
         bare, bare_cpu = (_median(children["copy"], name) for name in ("seconds", "cpu_seconds"))
         for child, figures in children.items():
@@ -199,7 +204,7 @@ def _table(results: Results, asked: argparse.Namespace) -> Table:
                 _TITLES[child],
                 str(len(figures)),
                 f"{_median(figures):.2f}",
-                f"{min(seconds):.2f} - {max(seconds):.2f}",
+                f"{min(seconds):.1f}-{max(seconds):.1f}",
                 f"{_median(figures) / bare:.2f}",
                 f"{_median(figures, 'cpu_seconds'):.2f}",
                 f"{_median(figures, 'cpu_seconds') / bare_cpu:.2f}",

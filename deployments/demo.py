@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
-from deployments.render import open_console, print_outcome
+from deployments.render import open_console, print_outcome, short_path
 from settings.errors import TapewatchError
 from settings.load import load_settings
 from settings.model import Settings
@@ -59,7 +59,7 @@ def _demo_tape(console: Console, settings: Settings) -> Path:
     if not folder.is_dir():
         with console.status(f"making a synthetic tape of {DEMO_LOANS:,} loans …"):
             write_tape(folder, DEMO_LOANS)
-    told = f"tape of {DEMO_LOANS:,} loans in {_short(folder)}"
+    told = f"tape of {DEMO_LOANS:,} loans in {short_path(folder)}"
     console.print(f"  [green]✓[/] {told}", highlight=False)
     return folder
 
@@ -84,10 +84,6 @@ def _listen(lines: logging.Handler) -> None:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).propagate = False
         logging.getLogger(name).setLevel(logging.INFO)
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 if __name__ == "__main__":

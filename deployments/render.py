@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import cast
 
 from rich.console import Console
@@ -43,6 +44,12 @@ def open_console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=columns, highlight=False)
 
 
+def short_path(path: Path) -> str:
+    """Return a path as seen from the current folder when it lies in it, else whole."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def print_outcome(
     console: Console,
     outcome: RunOutcome,
@@ -77,8 +84,8 @@ def print_outcome(
     print_facts(
         console,
         {
-            "run folder": str(run.folder),
-            "log folder": str(outcome.log_folder),
+            "run folder": short_path(run.folder),
+            "log folder": short_path(outcome.log_folder),
             "try next": "\n".join(f"{command} {line}" for line in _next_commands(run)),
         },
     )

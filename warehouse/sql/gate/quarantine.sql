@@ -48,6 +48,13 @@ with taken as (
     from tape_balance_snapshot
     semi join quarantined_loan using (loan_key)
 
+),
+
+known_loan as (
+
+    select distinct loan_key
+    from tape_loan
+
 )
 
 select
@@ -56,10 +63,9 @@ select
     taken.loan_key,
     coalesce(
         taken.row_fault,
-        case when tape_loan.loan_key is null then 'ORPHAN' end,
+        case when known_loan.loan_key is null then 'ORPHAN' end,
         'LOAN_QUARANTINED'
     ) as reason,
     taken.balance
 from taken
-left join (select distinct loan_key from tape_loan) as tape_loan
-    on taken.loan_key = tape_loan.loan_key
+left join known_loan on taken.loan_key = known_loan.loan_key

@@ -31,7 +31,9 @@ select
     cast(cast(taken.taken_rows as double) / nullif(whole.all_rows, 0) as decimal(18, 6))
         as row_ratio,
     cast(
-        coalesce(cast(taken.taken_balance as double) / nullif(cast(whole.all_balance as double), 0), 0)
+        coalesce(
+            cast(taken.taken_balance as double) / nullif(cast(whole.all_balance as double), 0), 0
+        )
         as decimal(18, 6)
     ) as balance_ratio
 from taken, whole

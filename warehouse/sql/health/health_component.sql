@@ -40,7 +40,9 @@ select
             when stretch.high_value is null then stretch.low_score
             else
                 cast(stretch.low_score as double)
-                + cast(greatest(known.kpi_value, stretch.lowest_value) - stretch.low_value as double)
+                + cast(
+                    greatest(known.kpi_value, stretch.lowest_value) - stretch.low_value as double
+                )
                 * cast(stretch.high_score - stretch.low_score as double)
                 / nullif(cast(stretch.high_value - stretch.low_value as double), 0)
         end as decimal(18, 6)

@@ -1,0 +1,58 @@
+"""What the README and the pages tell a person to type or expect is really there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from deployments.cli import EXIT_CODES, app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands():
+    return set(get_command(app).commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_on_a_page_exists(page):
+    told = re.findall(r"(?:`|/|\n)tapewatch ([a-z]+)", page.read_text(encoding="utf-8"))
+
+    assert set(told) <= commands()
+
+
+def test_the_readme_names_every_command():
+    text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "CHANGELOG.md").read_text()
+
+    assert not [name for name in commands() if f"`{name}" not in text and f" {name}" not in text]
+
+
+def test_the_readme_has_the_exit_codes_of_the_command_line():
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "README.md").read_text("utf-8"), re.M)
+
+    assert {int(code): told for code, told in rows} == EXIT_CODES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
+def test_every_target_of_make_in_the_readme_exists():
+    told = set(re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+
+    assert told
+    assert told <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def test_every_test_that_a_promise_names_is_there():
+    text = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+
+    named = re.findall(r"`(tests/[^`]+)`", text)
+
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]

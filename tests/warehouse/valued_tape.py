@@ -51,7 +51,6 @@ def settings_for(root: Path, **variables: str) -> Settings:
             "PIPELINE_ENV": "development",
             "TAPEWATCH_DATA_DIR": str(root),
             "TAPEWATCH_PII_KEY": KEY,
-            "TAPEWATCH_ENGINE__THREADS": "1",
             **variables,
         }
     )

@@ -18,6 +18,14 @@ INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 _INTERRUPT_SECONDS = 0.2
 
 
+class StopSignal(KeyboardInterrupt):
+    """A signal told this process to stop.
+
+    Not a plain KeyboardInterrupt: one that comes while an import runs `exec`, as dataclasses do,
+    lets `python -m` end by SIGINT instead of with its exit code, caught or not.
+    """
+
+
 class AttemptFailed(Exception):
     """An attempt ended by its `__cause__`; the id is None when it had not even begun."""
 
@@ -38,7 +46,7 @@ def stop_on_signals() -> None:
 
 def _stop(number: int, _frame: FrameType | None) -> Never:
     signal.signal(number, signal.SIG_DFL)
-    raise KeyboardInterrupt
+    raise StopSignal
 
 
 def _interrupt_engines(signaled: int) -> None:

@@ -38,6 +38,9 @@ def daily(
     request = RunRequest(tuple(inputs), as_of, is_backfill, accepted)
     start = Start(uuid4().hex, datetime.now(UTC), code_version())
     outcome = run_daily(request, settings, start, prefect_phases(settings.phases))
-    publish_kpi_table(outcome)
-    get_run_logger().info("%s: %s", outcome.outcome, outcome.sealed.name)
+    log = get_run_logger()
+    shown = publish_kpi_table(outcome, return_state=True)
+    if not shown.is_completed():  # the run is published: a page that is not drawn undoes nothing
+        log.warning("the table of KPIs could not be shown: %s", shown.name)
+    log.info("%s: %s", outcome.outcome, outcome.sealed.name)
     return outcome

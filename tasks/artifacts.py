@@ -9,7 +9,14 @@ from warehouse.job import RunOutcome
 from warehouse.output import read_kpis
 
 
-@task(name="artifact", task_run_name="artifact", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="artifact",
+    task_run_name="artifact",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=2,
+)
 def publish_kpi_table(outcome: RunOutcome) -> None:
     """Publish one row a KPI: value, status, thresholds, numerator and denominator."""
     rows = [

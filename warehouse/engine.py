@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from settings.errors import BusyError, StorageError, TapewatchError
+from settings.errors import BusyError, InternalError, StorageError, TapewatchError
 from settings.model import EngineSettings
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def open_engine(
         raise KeyboardInterrupt from error  # DuckDB swallows what a signal handler raises
     except duckdb.Error as error:
         typed = _typed(error, settings, timeout_seconds)
-        if typed is None:
-            raise  # a mistake in our SQL
-        raise typed from error
+        raise typed from None  # its text may quote a cell of the tape
     finally:
         _OPEN.discard(db)
         timer.cancel()
@@ -111,9 +109,7 @@ def interrupt_engines() -> None:
         db.interrupt()
 
 
-def _typed(
-    error: Error, settings: EngineSettings, timeout_seconds: float | None
-) -> TapewatchError | None:
+def _typed(error: Error, settings: EngineSettings, timeout_seconds: float | None) -> TapewatchError:
     import duckdb
 
     if isinstance(error, duckdb.InterruptException) and timeout_seconds is not None:
@@ -131,7 +127,10 @@ def _typed(
             "the engine could not read or write a file of the run",
             fix="check free space and permissions of the data folder, then run again",
         )
-    return None
+    return InternalError(
+        f"the engine refused a statement: {type(error).__name__}",
+        fix="report this line: it is a mistake of Tapewatch",
+    )
 
 
 @cache

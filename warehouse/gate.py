@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from settings.errors import DataRejectedError
 from settings.model import QualitySettings
 from warehouse.engine import copy_to_parquet, one_row, read_sql
@@ -16,6 +18,7 @@ from warehouse.tape import TAPE_TABLES, TapeTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+_SAMPLE_ROWS = 20
 
 
 class TooManyBadRowsError(DataRejectedError):
@@ -85,6 +88,15 @@ def _kept_rows(table: TapeTable) -> str:
     """
 
 
+def quarantined_sample(db: DuckDBPyConnection) -> list[JsonValue]:
+    """Return the first rows that the quarantine took for a reason of their own, no cell of them."""
+    rows = db.execute(
+        "select source_file, source_row, reason from quarantine "
+        f"where reason <> 'LOAN_QUARANTINED' order by all limit {_SAMPLE_ROWS}"
+    ).fetchall()
+    return [{"source_file": file, "source_row": row, "reason": why} for file, row, why in rows]
+
+
 def _measure(db: DuckDBPyConnection) -> Quarantine:
     duplicates = db.execute("select source_file, count(*) from duplicate_row group by 1").fetchall()
     (loans,) = one_row(db, "select count(*) from quarantined_loan", {})
@@ -116,6 +128,6 @@ def _refuse_too_many(db: DuckDBPyConnection, found: Quarantine, settings: Qualit
         f"rows and {found.balance_ratio:.2%} of the balance; "
         f"the first is {source_file} row {source_row}: {reason}",
         fix="correct the rows named in validation_report.json and export again, "
-        "or raise quality.max_rejected_row_ratio",
+        "or raise quality.max_rejected_row_ratio or quality.max_rejected_balance_ratio",
         evidence={"reasons": dict(found.reasons)},
     )

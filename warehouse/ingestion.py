@@ -9,7 +9,7 @@ from warehouse.engine import SQL_ROOT
 from warehouse.identity import RunIdentity, sql_sha256
 from warehouse.job import AsOfBasis, Ingested, Job
 from warehouse.layout import preflight
-from warehouse.run_folder import SealedRun, find_run, read_current, runs_of_inputs
+from warehouse.run_folder import SealedRun, find_run, runs_of_inputs, served_date
 from warehouse.source import hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
 
@@ -118,15 +118,9 @@ def _refuse_wrong_day(job: Job, identity: RunIdentity) -> None:
             f"this tape gives run {identity.run_id[:8]}, not {accepted.run}",
             fix="name the run that the refusal named, with the same input and settings",
         )
-    served = read_current(job.layout)
-    if (
-        not job.request.is_backfill
-        and served is not None
-        and served.manifest.identity.book == identity.book
-        and identity.as_of < served.manifest.identity.as_of
-    ):
+    served = served_date(job.layout)
+    if not job.request.is_backfill and served is not None and identity.as_of < served:
         raise AsOfRegressionError(
-            f"the tape is of {identity.as_of}, older than the published "
-            f"{served.manifest.identity.as_of}",
+            f"the tape is of {identity.as_of}, older than the published {served}",
             fix="add --backfill to store it without serving it",
         )

@@ -66,7 +66,8 @@ def run_daily(
                 with suppress(StorageError):  # the next start wipes it; the first error matters
                     clear_staging(paths)
                 raise
-            clear_staging(paths)
+            with suppress(StorageError):  # the run is served, and the next start wipes it
+                clear_staging(paths)
             attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
             return outcome
 

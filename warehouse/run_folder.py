@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from settings.errors import InternalError, TapewatchError
@@ -199,6 +201,19 @@ def read_current(layout: Layout) -> SealedRun | None:
 def _served_name(layout: Layout) -> str:
     with typed_storage(layout.current):
         return Path(layout.current.read_bytes().decode("utf-8", errors="replace").strip()).name
+
+
+def served_date(layout: Layout) -> date | None:
+    """Return the day that is served, None before the first run; a rotten run keeps its date.
+
+    Raises:
+        StorageError: `current` cannot be read.
+    """
+    if not layout.current.exists():
+        return None
+    with suppress(ValueError):  # not a folder's name: `current` itself is damaged
+        return date.fromisoformat(_served_name(layout)[:10])
+    return None
 
 
 def list_runs(layout: Layout) -> list[SealedRun]:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from pydantic import JsonValue
+
 from settings.errors import DataRejectedError
 from warehouse.book import book_parameters, build_book
 from warehouse.engine import literal, one_row
-from warehouse.gate import Quarantine, sort_out
+from warehouse.gate import Quarantine, TooManyBadRowsError, quarantined_sample, sort_out
 from warehouse.job import Ingested, Job, Transformed
 from warehouse.json_text import JsonObject
 from warehouse.quality import (
@@ -46,7 +48,11 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
     settings, run = job.settings, job.paths.run
     compared = _compared_run(job, ingested)
     with job.open_engine("transformation", job.layout.runs) as db:
-        quarantine = sort_out(db, job.paths.tape, run, settings.quality)
+        try:
+            quarantine = sort_out(db, job.paths.tape, run, settings.quality)
+        except TooManyBadRowsError as error:
+            job.attempt.write_validation_report(_refusal(ingested, error, quarantined_sample(db)))
+            raise
         parameters = _parameters(job, ingested, compared)
         book = build_book(db, run, parameters)
         _view_previous(db, compared)
@@ -57,7 +63,11 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         report = _report(job, ingested, quality, checks)
         job.attempt.write_validation_report(report)
         refuse_bad_tape(checks)
-        _refuse_anomaly(db, job, ingested, compared)
+        try:
+            _refuse_anomaly(db, job, ingested, compared)
+        except VolumeAnomalyError as error:
+            job.attempt.write_validation_report({**report, **_refusal(ingested, error)})
+            raise
         rows = write_quality(db, checks, run) | _table_rows(db, quarantine)
     job.attempt.log.info("gate passed", reconciled=reconciliation.matched, loans=book.book)
     rows |= {"book_history.parquet": book.book_history, "book.parquet": book.book}
@@ -151,6 +161,20 @@ def _report(
             }
             for check in checks
         ],
+    }
+
+
+def _refusal(
+    ingested: Ingested, error: DataRejectedError, sample: list[JsonValue] | None = None
+) -> JsonObject:
+    """Return what validation_report.json says of a tape that the checks alone did not stop."""
+    return {
+        "status": "rejected",
+        "run_id": ingested.identity.run_id,
+        "as_of": ingested.as_of.isoformat(),
+        "code": error.code,
+        "message": error.message,
+        "sample": sample or [],
     }
 
 

@@ -1,5 +1,6 @@
 """A signal ends a statement in the middle, whichever thread DuckDB keeps busy with it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,16 @@ try:
 except KeyboardInterrupt:
     sys.exit(143)
 """
+IN_EXEC = """
+import sys
+from deployments.edge import stop_on_signals
+
+stop_on_signals()
+try:
+    exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)")
+except KeyboardInterrupt:
+    sys.exit(143)
+"""
 
 
 @pytest.mark.slow
@@ -47,3 +58,16 @@ def test_a_signal_ends_a_statement_that_would_take_hours(tmp_path, threads):
 
     assert process.returncode == 143
     assert time.monotonic() - sent < 5
+
+
+def test_a_signal_during_an_exec_does_not_change_the_exit_code(tmp_path):
+    (tmp_path / "stopped.py").write_text(IN_EXEC)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+    assert done.returncode == 143

@@ -9,8 +9,8 @@
 create or replace macro number_state(cell) as
     case
         when cell = '0.0' then 0 -- half of all money cells: no need to match it
-        when regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,2})?') then 0
-        when regexp_full_match(cell, '-?[0-9]{1,15}(\.[0-9]{1,20})?([eE]-[0-9]{1,2})?') then 1
+        when regexp_full_match(cell, '-?[0-9]{1,12}(\.[0-9]{1,2})?') then 0
+        when regexp_full_match(cell, '-?[0-9]{1,12}(\.[0-9]{1,20})?([eE]-[0-9]{1,2})?') then 1
         when cell is null then 2
         else 3
     end;

@@ -242,6 +242,16 @@ def test_too_many_orphans_refuse_the_tape(desk, tape):
     assert "the first is transactions.csv row 212: ORPHAN" in line  # after 121 + 90 good ones
 
 
+def test_a_live_loan_that_loans_csv_lost_counts_with_its_balance(desk, tape):
+    loans = tape / "loans.csv"
+    kept = [line for line in loans.read_text().splitlines() if "KEEP-0000" not in line]
+    loans.write_text("\n".join(kept) + "\n")
+
+    line = desk.refuse(tape, code="TOO_MANY_BAD_ROWS")
+
+    assert re.search(r" 3\.\d\d% of the balance", line)
+
+
 def orphan(how_many):
     def change(text):
         payment = line_of(text, "KEEP-0001,PAYMENT")

@@ -2,9 +2,17 @@
 -- grain:   one row of one CSV
 -- reads:   tape_loan, tape_schedule, tape_transaction, tape_balance_snapshot, quarantined_loan
 -- returns: source_file, source_row (1-based), loan_key, reason as '<column>:<CODE>', 'ORPHAN' or
---          'LOAN_QUARANTINED' (a good row of a quarantined loan); balance = reported outstanding
+--          'LOAN_QUARANTINED' (a good row of a quarantined loan); balance = reported outstanding,
+--          of an orphan that of its last month-end snapshot, since loans.csv does not know it
 -- source:  quality gate
-with taken as (
+with last_label as (
+
+    select max(reporting_date) as last_date
+    from tape_balance_snapshot
+
+),
+
+taken as (
 
     select
         'loans.csv' as source_file,
@@ -44,8 +52,9 @@ with taken as (
         source_row,
         loan_key,
         row_fault,
-        cast(null as decimal(18, 2)) as balance
+        case when reporting_date = last_label.last_date then outstanding_principal end as balance
     from tape_balance_snapshot
+    cross join last_label
     semi join quarantined_loan using (loan_key)
 
 ),
@@ -66,6 +75,8 @@ select
         case when known_loan.loan_key is null then 'ORPHAN' end,
         'LOAN_QUARANTINED'
     ) as reason,
-    taken.balance
+    case
+        when taken.source_file = 'loans.csv' or known_loan.loan_key is null then taken.balance
+    end as balance
 from taken
 left join known_loan on taken.loan_key = known_loan.loan_key

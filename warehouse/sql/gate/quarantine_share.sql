@@ -21,7 +21,15 @@ whole as (
         + (select count(*) from tape_schedule)
         + (select count(*) from tape_transaction)
         + (select count(*) from tape_balance_snapshot) as all_rows,
-        (select coalesce(sum(outstanding_reported), 0) from tape_loan) as all_balance
+        (
+            select coalesce(sum(coalesce(outstanding_reported, disbursed_principal)), 0)
+            from tape_loan
+        )
+        + (
+            select coalesce(sum(balance), 0)
+            from quarantine
+            where source_file <> 'loans.csv'
+        ) as all_balance
 
 )
 

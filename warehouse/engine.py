@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 from settings.errors import BusyError, InternalError, StorageError, TapewatchError
@@ -61,21 +63,18 @@ def open_engine(
         EngineIoError: A file of the run could not be read or written.
         PhaseTimeoutError: The time was over.
     """
-    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": settings.memory_limit,
-        "temp_directory": str(spill),
-        "max_temp_directory_size": settings.max_temp_size,
-        "preserve_insertion_order": True,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if settings.threads is not None:
-        config["threads"] = settings.threads
+    _load_duckdb()
     import duckdb  # not at the top: what Prefect keeps alive must not keep the engine alive
 
-    db = duckdb.connect(":memory:", config=config)
-    timer = Timer(timeout_seconds or 0, db.interrupt)
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+    db = duckdb.connect(":memory:", config=_config(settings, spill))
+    timed_out = Event()
+
+    def time_out() -> None:
+        timed_out.set()
+        _interrupt(db)
+
+    timer = Timer(timeout_seconds or 0, time_out)
     try:
         db.execute("set TimeZone = 'UTC'")
         allowed = ", ".join(literal(f"{folder}/") for folder in (*folders, spill))
@@ -91,13 +90,44 @@ def open_engine(
         if str(error) != "Query interrupted":
             raise
         raise KeyboardInterrupt from error  # DuckDB swallows what a signal handler raises
+    except duckdb.InterruptException:
+        if not timed_out.is_set():
+            raise KeyboardInterrupt from None  # `interrupt_engines` was quicker than the handler
+        raise _timeout(timeout_seconds) from None
     except duckdb.Error as error:
-        typed = _typed(error, settings, timeout_seconds)
-        raise typed from None  # its text may quote a cell of the tape
+        raise _typed(error, settings) from None  # its text may quote a cell of the tape
     finally:
         _OPEN.discard(db)
         timer.cancel()
         db.close()
+
+
+def _config(
+    settings: EngineSettings, spill: Path
+) -> dict[str, str | bool | int | float | list[str]]:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit,
+        "temp_directory": str(spill),
+        "max_temp_directory_size": settings.max_temp_size,
+        "preserve_insertion_order": True,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if settings.threads is not None:
+        config["threads"] = settings.threads
+    return config
+
+
+def _load_duckdb() -> None:
+    """Import DuckDB out of the reach of signals.
+
+    An exception while its native module starts would abort the process; handlers run in the main
+    thread alone.
+    """
+    if "duckdb" not in sys.modules:
+        loading = Thread(target=import_module, args=("duckdb",))
+        loading.start()
+        loading.join()
 
 
 def interrupt_engines() -> None:
@@ -106,17 +136,26 @@ def interrupt_engines() -> None:
     A signal's handler waits for its thread, and DuckDB may keep that for a whole statement.
     """
     for db in tuple(_OPEN):
+        _interrupt(db)
+
+
+def _interrupt(db: DuckDBPyConnection) -> None:
+    import duckdb
+
+    with suppress(duckdb.ConnectionException):  # it has just been closed
         db.interrupt()
 
 
-def _typed(error: Error, settings: EngineSettings, timeout_seconds: float | None) -> TapewatchError:
+def _timeout(seconds: float | None) -> PhaseTimeoutError:
+    return PhaseTimeoutError(
+        f"the phase was stopped after {seconds or 0:g} seconds",
+        fix="raise phases.<phase>.timeout_seconds, or see docs/performance.md for what is slow",
+    )
+
+
+def _typed(error: Error, settings: EngineSettings) -> TapewatchError:
     import duckdb
 
-    if isinstance(error, duckdb.InterruptException) and timeout_seconds is not None:
-        return PhaseTimeoutError(
-            f"the phase was stopped after {timeout_seconds:g} seconds",
-            fix="raise phases.<phase>.timeout_seconds, or see docs/performance.md for what is slow",
-        )
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemoryError(
             f"the data did not fit in engine.memory_limit {settings.memory_limit}",

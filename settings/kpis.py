@@ -3,6 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Mapping
+from dataclasses import field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
@@ -19,6 +20,7 @@ Unit = Literal["ratio", "usd", "count", "score_0_10", "score_0_100"]
 Severity = Literal["warning", "critical", "escalation"]
 Level = Literal["P1", "P2", "P3", "P4"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Required = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\r\n]+$")]  # one line, never empty
 
 _DECIMALS: Mapping[Unit, int] = {
@@ -54,12 +56,15 @@ class Kpi:
     direction: Direction | Literal["none"]  # which one is better
     owner: Name
     audience: tuple[Name, ...]  # routes by name, the daily summary among them
-    requires: tuple[Name, ...]  # the tables its SQL reads
+    requires: tuple[Required, ...]  # the tables its SQL reads, and columns not every tape tells
     description: Text
     formula: Text
     source: Text
     thresholds: KpiThresholds | None = None
     alert: Mapping[Severity, Level] | None = None
+    other_bases: Mapping[Name, tuple[Required, ...]] = field(
+        default_factory=dict[Name, tuple[Required, ...]]
+    )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from settings.errors import ConfigError
-from settings.model import NESTING, PREFIX, Environment, Settings, canonical, variables
+from settings.model import NESTING, PREFIX, Environment, Settings, canonical, secrets, variables
 from settings.pii_key import development_key
 from settings.value_types import KEY_BYTES_MIN
 
@@ -174,7 +174,8 @@ def _variable_layers(env: Mapping[str, str]) -> list[_Layer]:
                 values = source()
             except SettingsError:
                 raise _invalid([f"{variable} must be JSON"]) from None
-            layers.append(_Layer(f"env {variable}", _sealed(values)))
+            sealed = _sealed(values, path) if path in secrets() else values
+            layers.append(_Layer(f"env {variable}", sealed))
     return layers
 
 
@@ -199,12 +200,21 @@ def _key_layer(environment: str, layers: Sequence[_Layer]) -> _Layer:
     # Everything else is checked first: a command with a wrong setting leaves no file behind.
     stand_in = _Layer("", {"pii_key": "0" * KEY_BYTES_MIN})
     file = _validated([*layers, stand_in]).paths.pii_key_file
-    return _Layer(str(file), _sealed({"pii_key": development_key(file)}))
+    return _Layer(str(file), _sealed({"pii_key": development_key(file)}, ["pii_key"]))
 
 
-def _sealed(values: Mapping[str, object]) -> Mapping[str, object]:
-    """Return `values` with the key out of sight: pydantic-settings can log what it merges."""
-    return {k: SecretStr(str(v)) if k == "pii_key" else v for k, v in values.items()}
+def _sealed(values: Mapping[str, object], path: Sequence[str]) -> Mapping[str, object]:
+    """Return `values` with the secret at `path` out of sight: the library can log what it merges.
+
+    Args:
+        values: What one place sets, `path` included.
+        path: The names that lead to the secret.
+    """
+    name, *rest = path
+    value = values[name]
+    if rest:
+        return {**values, name: _sealed(cast("Mapping[str, object]", value), rest)}
+    return {**values, name: SecretStr(str(value))}
 
 
 def _validated(layers: Sequence[_Layer]) -> Settings:

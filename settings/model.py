@@ -5,25 +5,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, Field, JsonValue, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from settings.errors import ConfigError
 from settings.thresholds import Thresholds
 from settings.value_types import (
     Anchors,
     AtLeastOne,
+    BaseUrl,
     Count,
     Days,
     Factor,
+    File,
     Folder,
+    HeaderSecret,
+    Host,
     Pattern,
     PiiKey,
     PortfolioName,
+    ProxySecret,
     Ratio,
     Seconds,
     Section,
+    ShortSeconds,
     Size,
     TimeZone,
 )
@@ -33,7 +41,13 @@ Phase = Literal["ingestion", "transformation", "calculation", "output"]
 
 PREFIX = "TAPEWATCH_"
 NESTING = "__"
-RUNBOOK_NAMES = {"environment": "PIPELINE_ENV", "root_dir": "TAPEWATCH_DATA_DIR"}
+RUNBOOK_NAMES: dict[tuple[str, ...], str] = {
+    ("environment",): "PIPELINE_ENV",
+    ("root_dir",): "TAPEWATCH_DATA_DIR",
+    ("cascade", "session_cookie"): "CASCADE_SESSION_COOKIE",
+    ("cascade", "export_url"): "CASCADE_EXPORT_URL",
+    ("cascade", "proxy"): "CASCADE_PROXY",
+}
 
 _VALUE_SETTINGS: dict[str, bool | set[str]] = {
     "portfolio": {"time_zone", "currency"},
@@ -42,6 +56,12 @@ _VALUE_SETTINGS: dict[str, bool | set[str]] = {
     "quality": True,
     "health": True,
 }
+
+
+class HalfConfiguredError(ConfigError):
+    """Of the session cookie and the export URL, one is set without the other."""
+
+    code = "CASCADE_HALF_CONFIGURED"
 
 
 @dataclass(frozen=True)
@@ -82,6 +102,55 @@ class EngineSettings(Section):
     max_temp_size: Size
 
 
+class IngestionSettings(Section):
+    """Where exports are dropped, and how much one archive may hold; none of it changes a value."""
+
+    drop_folder: Path  # under `root_dir` unless absolute
+    settle_seconds: Annotated[int, Field(ge=0, le=3_600)]
+    max_members: AtLeastOne
+    max_unpacked_size: Size
+
+
+class CascadeSettings(Section):
+    """Where Cascade's export is fetched over HTTP, and the limits of doing so."""
+
+    session_cookie: HeaderSecret | None = None
+    export_url: HeaderSecret | None = None  # its query may carry a token
+    base_url: BaseUrl
+    allowed_hosts: tuple[Host, ...]  # this machine is always allowed, also over http
+    ca_file: File | None = None  # trusted beside the public authorities
+    proxy: ProxySecret | None = None  # its URL may carry a password
+    connect_seconds: ShortSeconds
+    read_seconds: ShortSeconds
+    total_seconds: ShortSeconds  # of one fetch, every try and wait included
+    max_bytes: Size
+    requests_per_minute: AtLeastOne
+    max_tries: Annotated[AtLeastOne, Field(le=10)]
+    breaker_failures: AtLeastOne
+    breaker_seconds: Seconds
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the export is fetched over HTTP: both the cookie and the URL are set.
+
+        Raises:
+            HalfConfiguredError: Only one of them is.
+        """
+        missing = {
+            name
+            for name, value in {
+                "CASCADE_SESSION_COOKIE": self.session_cookie,
+                "CASCADE_EXPORT_URL": self.export_url,
+            }.items()
+            if value is None or not value.get_secret_value()
+        }
+        if len(missing) == 1:
+            (name,) = missing
+            (other,) = {"CASCADE_SESSION_COOKIE", "CASCADE_EXPORT_URL"} - missing
+            raise HalfConfiguredError(f"{other} is set, {name} is not", fix=f"export {name}=...")
+        return not missing
+
+
 class BookSettings(Section):
     """When a loan leaves the live book."""
 
@@ -116,6 +185,7 @@ class QualitySettings(Section):
     apr_max: Annotated[Decimal, Field(gt=0, le=1_000, decimal_places=6)]
     term_max_days: Days
     customer_id_pattern: Pattern
+    loan_tape_lists_closed_loans: bool  # a loan tape without them loses loans by being paid
 
 
 class HealthSettings(Section):
@@ -199,6 +269,8 @@ class Settings(BaseSettings):
     pii_key: PiiKey
     portfolio: PortfolioSettings
     engine: EngineSettings
+    cascade: CascadeSettings
+    ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings
     quality: QualitySettings
@@ -211,6 +283,11 @@ class Settings(BaseSettings):
     def paths(self) -> Paths:
         """The folders under `root_dir`."""
         return Paths(self.root_dir)
+
+    @property
+    def drop_folder(self) -> Path:
+        """Where senders put their exports."""
+        return self.root_dir / self.ingestion.drop_folder
 
     def pii_key_bytes(self) -> bytes:
         """Return the key for every HMAC over a customer's data: the text's own UTF-8 bytes."""
@@ -229,9 +306,18 @@ class Settings(BaseSettings):
 def variables() -> dict[str, tuple[str, ...]]:
     """Return every variable an operator may set, with the path of the one setting it sets."""
     return {
-        RUNBOOK_NAMES.get(path[0]) or PREFIX + NESTING.join(path).upper(): path
-        for path in _paths(Settings, ())
+        RUNBOOK_NAMES.get(path) or PREFIX + NESTING.join(path).upper(): path
+        for path, _ in _fields(Settings, ())
     }
+
+
+def secrets() -> frozenset[tuple[str, ...]]:
+    """Return the path of every setting that nobody may read in a log or on a screen."""
+    return frozenset(
+        path
+        for path, field in _fields(Settings, ())
+        if SecretStr in (field.annotation, *get_args(field.annotation))
+    )
 
 
 def canonical(value: object) -> JsonValue:
@@ -246,9 +332,11 @@ def canonical(value: object) -> JsonValue:
     return cast("str | int", value)
 
 
-def _paths(section: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _fields(
+    section: type[BaseModel], above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _paths(field.annotation, (*above, name))
+            yield from _fields(field.annotation, (*above, name))
         else:
-            yield (*above, name)
+            yield (*above, name), field

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 KEY_BYTES_MIN = 16  # 128 bits: fewer can be searched for
 
-_SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?[KMGT]i?B")
+_SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([KMGT])(i?)B")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 
 
 class Section(BaseModel):
@@ -28,6 +29,13 @@ def _check_size(text: str) -> str:
     if match is None or Decimal(match[1]) == 0:
         raise ValueError("must be a size above zero with its unit, such as 512MB or 1.5GiB")
     return text
+
+
+def size_bytes(text: str) -> int:
+    """Return the bytes of a size that its law has let pass: 1KB is 1000, 1KiB is 1024."""
+    match = _SIZE.fullmatch(_check_size(text))
+    number, unit, binary = match.groups() if match else ("0", "K", "")
+    return int(Decimal(number) * (1024 if binary else 1000) ** ("KMGT".index(unit) + 1))
 
 
 def _check_time_zone(name: str) -> str:
@@ -54,6 +62,32 @@ def _check_key(key: SecretStr) -> SecretStr:
     if len(text.encode()) < KEY_BYTES_MIN:
         raise ValueError(f"must be at least {KEY_BYTES_MIN} bytes long")
     return key
+
+
+def _check_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text.isascii() or not text.isprintable() or text != text.strip():
+        # A line end in a header would be a second header.
+        raise ValueError("must be printable ASCII text without white space around it")
+    return secret
+
+
+def _check_proxy(proxy: SecretStr) -> SecretStr:
+    if not proxy.get_secret_value().startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return _check_header(proxy)
+
+
+def _check_host(host: str) -> str:
+    if _HOST.fullmatch(host) is None:
+        raise ValueError("must be host names in small letters, such as app.cascadedebt.com")
+    return host
+
+
+def _check_base_url(url: str) -> str:
+    if re.fullmatch(r"https?://[!-~]+", url) is None or set(url) & set("?#@\\"):
+        raise ValueError("must be the beginning of a URL, such as https://app.cascadedebt.com")
+    return url
 
 
 def _check_anchors(
@@ -85,9 +119,15 @@ Count = Annotated[int, Field(ge=0, le=1_000)]
 AtLeastOne = Annotated[int, Field(ge=1, le=1_000)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
+ShortSeconds = Annotated[Decimal, Field(gt=0, le=86_400, decimal_places=3)]
 Size = Annotated[str, AfterValidator(_check_size)]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 PortfolioName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
 PiiKey = Annotated[SecretStr, AfterValidator(_check_key)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
+ProxySecret = Annotated[SecretStr, AfterValidator(_check_proxy)]
+Host = Annotated[str, AfterValidator(_check_host)]
+BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
+File = Annotated[Path, AfterValidator(_absolute)]

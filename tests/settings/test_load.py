@@ -266,6 +266,26 @@ def test_the_key_is_not_in_the_debug_log_of_the_library(env, tmp_path, monkeypat
     assert key not in caplog.text
 
 
+CASCADE = {
+    "CASCADE_SESSION_COOKIE": "session=canary-cookie",
+    "CASCADE_EXPORT_URL": "/export.zip?token=canary-token",
+    "CASCADE_PROXY": "http://ana:canary-password@127.0.0.1:3128",
+}
+
+
+def test_the_secrets_of_cascade_are_masked_wherever_the_settings_are_shown(monkeypatch, caplog):
+    monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
+    with caplog.at_level("DEBUG"):
+        loaded = load_settings(KEY | CASCADE)
+
+    shown = f"{loaded!r} {loaded} {loaded.model_dump()} {loaded.model_dump_json()} {caplog.text}"
+    rows = describe_settings(KEY | CASCADE)
+
+    assert "InitSettingsSource" in caplog.text
+    assert "canary" not in shown + repr(rows)
+    assert [row.value for row in rows if row.variable in CASCADE] == ["********"] * 3
+
+
 def test_settings_cannot_be_changed():
     loaded = load_settings(KEY)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from settings.kpis import find_kpi
 from settings.load import InvalidSettingError, load_settings
-from settings.model import canonical, variables
+from settings.model import HalfConfiguredError, canonical, variables
+from settings.value_types import size_bytes
 
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
 ANCHORS = '{"par_90": [[0, 10], [0.2, 0]]}'
@@ -22,6 +23,16 @@ ANOTHER = {  # for every variable a value that is allowed and is not its default
     "TAPEWATCH_PORTFOLIO__TIME_ZONE": "UTC",
     "TAPEWATCH_ENGINE__MEMORY_LIMIT": "512MB",
     "TAPEWATCH_ENGINE__MAX_TEMP_SIZE": "1.5GiB",
+    "CASCADE_SESSION_COOKIE": "session=x",
+    "CASCADE_EXPORT_URL": "/export.zip",
+    "CASCADE_PROXY": "http://127.0.0.1:3128",
+    "TAPEWATCH_CASCADE__BASE_URL": "https://other.example",
+    "TAPEWATCH_CASCADE__ALLOWED_HOSTS": '["other.example"]',
+    "TAPEWATCH_CASCADE__CA_FILE": "/etc/ca.pem",
+    "TAPEWATCH_CASCADE__MAX_BYTES": "1GB",
+    "TAPEWATCH_INGESTION__DROP_FOLDER": "/srv/drop",
+    "TAPEWATCH_INGESTION__MAX_UNPACKED_SIZE": "1TB",
+    "TAPEWATCH_QUALITY__LOAN_TAPE_LISTS_CLOSED_LOANS": "false",
     "TAPEWATCH_BOOK__CLOSED_BELOW_RATIO": "0.02",
     "TAPEWATCH_QUALITY__MAX_BALANCE_RISE_FACTOR": "2.5",
     "TAPEWATCH_QUALITY__APR_MAX": "3",
@@ -151,6 +162,38 @@ def test_any_other_size_is_refused(size):
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [("1KB", 1000), ("1.5 KiB", 1536), ("20GB", 20_000_000_000), ("2TiB", 2 * 1024**4)],
+)
+def test_a_size_in_bytes(size, count):
+    assert size_bytes(size) == count
+
+
+def test_cascade_is_configured_when_both_the_cookie_and_the_url_are_set():
+    both = {"CASCADE_SESSION_COOKIE": "session=x", "CASCADE_EXPORT_URL": "/export.zip"}
+
+    assert load_settings(KEY | both).cascade.is_configured
+    assert not load_settings(KEY).cascade.is_configured
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("CASCADE_SESSION_COOKIE", "CASCADE_EXPORT_URL"),
+        ("CASCADE_EXPORT_URL", "CASCADE_SESSION_COOKIE"),
+    ],
+)
+def test_half_of_what_cascade_needs_is_an_error_that_names_the_other_half(given, missing):
+    cascade = load_settings(KEY | {given: "canary"}).cascade
+
+    with pytest.raises(HalfConfiguredError, match=f"{missing} is not") as raised:
+        _ = cascade.is_configured
+
+    assert missing in raised.value.fix
+    assert "canary" not in raised.value.line()
+
+
 @pytest.mark.parametrize("zone", ["San Salvador", "America", "../UTC", "/etc/localtime", "GMT-6"])
 def test_a_time_zone_must_be_one_of_the_zone_database(zone):
     assert law_of("TAPEWATCH_PORTFOLIO__TIME_ZONE", zone) == (
@@ -184,6 +227,16 @@ def test_a_time_zone_must_be_one_of_the_zone_database(zone):
         ("TAPEWATCH_HEALTH__ANCHORS", '{"par_90": [[0, 11], [1, 0]]}'),
         ("TAPEWATCH_OPERATIONS__LATENCY_MINUTES__WARNING", "15.01"),  # critical is 15
         ("TAPEWATCH_OPERATIONS__LATENCY_MINUTES__TARGET", "12.01"),  # warning is 12
+        ("CASCADE_SESSION_COOKIE", "session=x\r\nHost: other.example"),
+        ("CASCADE_SESSION_COOKIE", " session=x"),
+        ("CASCADE_EXPORT_URL", "https://app.cascadedebt.com/\u00e9"),
+        ("CASCADE_PROXY", "socks5://127.0.0.1:1080"),
+        ("TAPEWATCH_CASCADE__BASE_URL", "app.cascadedebt.com"),
+        ("TAPEWATCH_CASCADE__BASE_URL", "https://ana@app.cascadedebt.com"),
+        ("TAPEWATCH_CASCADE__ALLOWED_HOSTS", '["*"]'),
+        ("TAPEWATCH_CASCADE__ALLOWED_HOSTS", '["app.cascadedebt.com."]'),
+        ("TAPEWATCH_CASCADE__MAX_TRIES", "11"),
+        ("TAPEWATCH_CASCADE__READ_SECONDS", "0"),
         ("TAPEWATCH_PHASES__OUTPUT__TIMEOUT_SECONDS", "0"),
         ("TAPEWATCH_PHASES__OUTPUT__RETRIES", "-1"),
     ],

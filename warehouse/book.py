@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from settings.model import Settings
 from warehouse.engine import copy_to_parquet, read_sql, view_parquet
+from warehouse.kinds import FOUR_TABLES, TapeKind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-BOOK_TABLES = ("book_history", "book")
-
-
-@dataclass(frozen=True)
-class BookRows:
-    """How many rows each book table has."""
-
-    book_history: int
-    book: int
 
 
 def book_parameters(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -60,11 +50,20 @@ def _month_start(day: date, months: int) -> date:
     return date(month // 12, month % 12 + 1, 1)
 
 
-def build_book(db: DuckDBPyConnection, folder: Path, parameters: Mapping[str, Any]) -> BookRows:
-    """Write book_history.parquet and book.parquet from the run's tables, and offer both."""
+def build_book(
+    db: DuckDBPyConnection,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    kind: TapeKind = FOUR_TABLES,
+) -> dict[str, int]:
+    """Write and offer the book of the run's tables, and its history where the tape tells it.
+
+    Returns the rows of book and, if there is one, of book_history, by name.
+    """
+    tables = {"book_history": "book_history"} if kind.has_ledger else {}
     rows: dict[str, int] = {}
-    for name in BOOK_TABLES:
+    for name, sql in {**tables, "book": kind.book_sql}.items():
         target = folder / f"{name}.parquet"
-        rows[name] = copy_to_parquet(db, read_sql("book", name), target, parameters)
+        rows[name] = copy_to_parquet(db, read_sql("book", sql), target, parameters)
         view_parquet(db, name, target)
-    return BookRows(**rows)
+    return rows

@@ -1,8 +1,7 @@
 """The calculation phase: every KPI of the catalogue over the book."""
 
 from settings.kpis import load_catalogue
-from warehouse.book import BOOK_TABLES, book_parameters
-from warehouse.engine import view_parquet
+from warehouse.book import book_parameters
 from warehouse.job import Calculated, Job, Transformed
 from warehouse.kpis import compute_kpis, health_components, prepare_kpis, write_kpis
 from warehouse.tables import view_run_tables
@@ -17,11 +16,9 @@ def calculate(job: Job, transformed: Transformed) -> Calculated:
     settings, run = job.settings, job.paths.run
     with job.open_engine("calculation") as db:
         view_run_tables(db, run)
-        for name in (*BOOK_TABLES, "quality_result"):
-            view_parquet(db, name, run / f"{name}.parquet")
         prepare_kpis(db, settings.health)
         parameters = book_parameters(settings, transformed.ingested.as_of)
-        kpis = compute_kpis(db, load_catalogue(), parameters)
+        kpis = compute_kpis(db, load_catalogue(), parameters, transformed.ingested.tape)
         health = health_components(db)
         rows = write_kpis(db, kpis, run)
     unknown = [kpi.name for kpi in kpis if kpi.value is None]

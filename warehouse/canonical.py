@@ -1,4 +1,4 @@
-"""Read the four CSVs of a tape into the canonical tables."""
+"""Read the tables of a tape into canonical ones: typed, one row a row, faults beside them."""
 
 from __future__ import annotations
 
@@ -10,72 +10,159 @@ from typing import TYPE_CHECKING, Any
 
 from settings.errors import DataRejectedError
 from settings.model import Settings
-from warehouse.csv_text import EmptyTableError, explain_csv_error, read_header, view_csv
-from warehouse.engine import copy_to_parquet, one_row, read_sql
+from warehouse.csv_text import EmptyTableError, TableFile, explain_csv_error, view_table
+from warehouse.engine import copy_to_parquet, one_row, read_sql, view_parquet
+from warehouse.kinds import FOUR_TABLES, SNAPSHOTS, TapeKind
 from warehouse.masking import hmac_pads
-from warehouse.tape import TAPE_TABLES, TapeTable
+from warehouse.tape import LOANS, PAR_BALANCES, TAPE_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 class AsOfUnknownError(DataRejectedError):
-    """No as-of date was declared and the ledger has no readable date."""
+    """No as-of date was declared and the tape has no readable date."""
 
     code = "AS_OF_UNKNOWN"
 
 
 @dataclass(frozen=True)
+class Dates:
+    """The day the caller declared, if any, and the day the tape came, in the portfolio's zone."""
+
+    declared: date | None
+    received: date
+
+
+@dataclass(frozen=True)
 class CanonicalTape:
-    """The four tables as Parquet, one row a CSV row, and the last day their ledger knows."""
+    """The canonical tables as Parquet, and the last day that the tape knows of itself.
+
+    `last_date` is the last day of the ledger, or else the last reporting date up to the day the
+    tape came; None when it has no date at all.
+    """
 
     folder: Path
     rows: Mapping[str, int]
-    last_ledger_date: date
+    last_date: date | None
 
 
 def read_tape(
-    db: DuckDBPyConnection, files: Mapping[str, Path], folder: Path, settings: Settings
+    db: DuckDBPyConnection,
+    kind: TapeKind,
+    files: Mapping[str, TableFile],
+    folder: Path,
+    settings: Settings,
+    dates: Dates,
 ) -> CanonicalTape:
-    """Read the four CSVs into typed Parquet tables in `folder`; a bad row keeps its row_fault.
+    """Read the tables into typed Parquet in `folder`; a bad row keeps its row_fault.
 
     Raises:
         DataRejectedError: A file is no table of the contract; its subclasses say how.
-        AsOfUnknownError: The ledger has no readable date.
+        AsOfUnknownError: Nothing tells which day the tape is of.
     """
-    headers = {t.source: read_header(files[t.source], t) for t in TAPE_TABLES}  # all before any
     db.execute(read_sql("canonical", "macros"))
     parameters: dict[str, Any] = {
         "currency": settings.portfolio.currency,
         "customer_id_pattern": settings.quality.customer_id_pattern,
         **hmac_pads(settings.pii_key_bytes()),
     }
+    if kind is FOUR_TABLES:
+        return _read_ledger(db, files, folder, parameters)
+    last = _last_reporting_date(db, next(iter(files.values())), dates)
+    if last is None and dates.declared is None:
+        raise AsOfUnknownError(
+            f"{next(iter(files.values())).table.file_name} has no readable reporting date",
+            fix="declare the day it is of: --as-of 2025-12-31",
+        )
+    parameters["last_ledger_date"] = _last_day_told(db, kind, dates.declared or last)
+    rows = {f.table.canonical: _copy_table(db, f, folder, parameters) for f in files.values()}
+    if kind is SNAPSHOTS:
+        rows |= _write_loans(db, folder)
+    return CanonicalTape(folder, rows, last)
+
+
+def _read_ledger(
+    db: DuckDBPyConnection,
+    files: Mapping[str, TableFile],
+    folder: Path,
+    parameters: dict[str, Any],
+) -> CanonicalTape:
     rows: dict[str, int] = {}
     *ledger, snapshots = TAPE_TABLES  # the snapshots last: their day depends on the ledger
     for table in ledger:
-        view_csv(db, files[table.source], table, headers[table.source])
-        rows[table.canonical] = _copy_table(db, table, folder, parameters)
-    parameters["last_ledger_date"] = last_ledger_date = _last_ledger_date(db, folder)
-    view_csv(db, files[snapshots.source], snapshots, headers[snapshots.source])
-    rows[snapshots.canonical] = _copy_table(db, snapshots, folder, parameters)
-    return CanonicalTape(folder, rows, last_ledger_date)
+        rows[table.canonical] = _copy_table(db, files[table.source], folder, parameters)
+    parameters["last_ledger_date"] = last_date = _last_ledger_date(db, folder)
+    rows[snapshots.canonical] = _copy_table(db, files[snapshots.source], folder, parameters)
+    return CanonicalTape(folder, rows, last_date)
 
 
 def _copy_table(
-    db: DuckDBPyConnection, table: TapeTable, folder: Path, parameters: Mapping[str, Any]
+    db: DuckDBPyConnection, file: TableFile, folder: Path, parameters: Mapping[str, Any]
 ) -> int:
     from duckdb import InvalidInputException
 
+    table = file.table
     target = folder / f"{table.canonical}.parquet"
     try:
-        rows = copy_to_parquet(db, read_sql("canonical", table.canonical), target, parameters)
+        view_table(db, file)
+        rows = copy_to_parquet(db, read_sql("canonical", table.sql_name), target, parameters)
     except InvalidInputException as error:
         raise explain_csv_error(error, table) from None  # its text quotes the tape
     if rows == 0:
         raise EmptyTableError(
-            f"{table.file_name} has no rows", fix="export it again: a tape has all four tables"
+            f"{table.file_name} has no rows", fix="export it again: a tape has rows"
         )
     return rows
+
+
+def _last_reporting_date(db: DuckDBPyConnection, file: TableFile, dates: Dates) -> date | None:
+    """Return the last reporting date of a tape that came without a ledger: never its future."""
+    if "reporting_date" not in file.columns:
+        return None  # no need to read a file that may have 10 GB
+    from duckdb import InvalidInputException
+
+    try:
+        view_table(db, file)
+        (last,) = one_row(
+            db,
+            "select max(try_cast(reporting_date as date)) from raw where is_day(reporting_date)",
+            {},
+        )
+    except InvalidInputException as error:
+        raise explain_csv_error(error, file.table) from None  # its text quotes the tape
+    return None if last is None else min(last, dates.received)
+
+
+def _last_day_told(db: DuckDBPyConnection, kind: TapeKind, day: date | None) -> date | None:
+    """Return the day that the last label of a month-end book is of: `day` in its partial month.
+
+    `raw` must be offered. No other label is cut: a later month is not of an earlier day.
+    """
+    if kind is not SNAPSHOTS or day is None:
+        return day
+    (is_partial,) = one_row(
+        db,
+        """
+        with told as (
+            select distinct try_cast(reporting_date as date) as label
+            from raw
+        )
+        select coalesce(max(label) = last_day(max(label)), false)
+            and coalesce(date_trunc('month', max(label)) <= $day, false)
+            and count(*) filter (where label >= $day) = 1
+        from told
+        """,
+        {"day": day},
+    )
+    return day if is_partial else date.max
+
+
+def _write_loans(db: DuckDBPyConnection, folder: Path) -> dict[str, int]:
+    view_parquet(db, PAR_BALANCES.canonical, folder / f"{PAR_BALANCES.canonical}.parquet")
+    sql = read_sql("canonical", "loan_of_snapshots")
+    target = folder / f"{LOANS.canonical}.parquet"
+    return {LOANS.canonical: copy_to_parquet(db, sql, target, {})}
 
 
 def _last_ledger_date(db: DuckDBPyConnection, folder: Path) -> date:

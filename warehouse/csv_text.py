@@ -1,21 +1,22 @@
-"""Read one CSV of a tape as text, by column name, and refuse what is no such table."""
+"""Read one table of a tape as text, by column name, and refuse what is no such table."""
 
 from __future__ import annotations
 
 import csv
-import difflib
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from settings.errors import DataRejectedError
-from warehouse.engine import literal
+from warehouse.engine import identifier, literal
 from warehouse.tape import TapeTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Error
 
-_HEADER_BYTES = 1 << 16
+HEADER_BYTES = 1 << 16
 _LINE = re.compile(r"[Ll]ine:? (\d+)")
 
 
@@ -23,18 +24,6 @@ class NotALoanTapeError(DataRejectedError):
     """The file is something else than a table of a loan tape."""
 
     code = "NOT_A_LOAN_TAPE"
-
-
-class SchemaMissingError(DataRejectedError):
-    """A column of the contract is not in the header."""
-
-    code = "SCHEMA_MISSING"
-
-
-class SchemaDuplicateError(DataRejectedError):
-    """A column of the contract is in the header twice."""
-
-    code = "SCHEMA_DUPLICATE"
 
 
 class NotUtf8Error(DataRejectedError):
@@ -55,89 +44,95 @@ class EmptyTableError(DataRejectedError):
     code = "EMPTY_TABLE"
 
 
-def read_header(path: Path, table: TapeTable) -> tuple[str, ...]:
-    """Return the column names of a CSV, in file order, after holding them against the contract.
+@dataclass(frozen=True)
+class TableFile:
+    """One table of a tape, ready to be read: where it lies and at which column everything is.
+
+    `width` is the number of columns of the file, `unread` names those outside the contract.
+    """
+
+    table: TapeTable
+    path: Path
+    format: Literal["csv", "parquet"]
+    columns: Mapping[str, int]
+    width: int
+    unread: tuple[str, ...] = ()
+
+
+def read_names(head: bytes, name: str) -> tuple[str, ...]:
+    """Return the column names of a CSV from its first bytes; `name` is what people call it.
 
     Raises:
         NotALoanTapeError: There is no header of a table.
-        SchemaMissingError: Required columns are missing; the nearest names are offered.
-        SchemaDuplicateError: A column we read is there twice.
         NotUtf8Error: The header is not UTF-8.
-        RaggedFileError: It holds a carriage return alone.
+        RaggedFileError: It holds a carriage return alone, or does not end.
     """
-    with path.open("rb") as stream:
-        first = stream.readline(_HEADER_BYTES)
+    first = head[: head.find(b"\n") + 1] or head
     if b"\0" in first:  # every other byte of an English header in UTF-16
-        raise _not_utf8(table, 1)
+        raise _not_utf8(name, 1)
     try:
-        names = [name for row in csv.reader([first.decode("utf-8-sig")]) for name in row]
+        names = [cell for row in csv.reader([first.decode("utf-8-sig")]) for cell in row]
     except UnicodeDecodeError as error:
-        raise _not_utf8(table, 1) from error
+        raise _not_utf8(name, 1) from error
     except csv.Error as error:
         raise RaggedFileError(
-            f"{table.file_name} has a header that breaks off at line 1",
+            f"{name} has a header that breaks off at line 1",
             fix="end every line the same way, with LF or CR LF, and export it again",
         ) from error
     if not names or first.lstrip().startswith((b"<", b"{", b"[")):
         raise NotALoanTapeError(
-            f"{table.file_name} does not begin with the header of a table",
+            f"{name} does not begin with the header of a table",
             fix="open the file: it may be a login page or an error message; export it again",
         )
-    _check_names(names, table)
     return tuple(names)
 
 
-def _check_names(names: list[str], table: TapeTable) -> None:
-    twice = sorted({name for name in names if name in table.columns and names.count(name) > 1})
-    if twice:
-        raise SchemaDuplicateError(
-            f"{table.file_name} has column {', '.join(twice)} twice",
-            fix="export the table again with each column once",
-        )
-    missing = [name for name in table.required if name not in names]
-    if not missing:
-        return
-    if len(names) == 1 and ";" in names[0]:
-        raise SchemaMissingError(
-            f"{table.file_name} is separated by semicolons",
-            fix="export it with commas between the columns",
-        )
-    spare = [name for name in names if name not in table.columns]
-    told = [_with_nearest(name, spare) for name in missing]
-    raise SchemaMissingError(
-        f"{table.file_name} has no column {', '.join(told)}",
-        fix="export the table with its full header, or name the columns as the contract does",
-    )
+def view_table(db: DuckDBPyConnection, file: TableFile) -> None:
+    """Offer a file as view `raw`: text cells under contract names, NULL for absent columns.
 
-
-def _with_nearest(name: str, spare: list[str]) -> str:
-    folded = {other.strip().casefold(): other for other in spare}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return f"{name} (did you mean {_safe(folded[near[0]])}?)" if near else name
-
-
-def _safe(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)[:40]
-
-
-def view_csv(db: DuckDBPyConnection, path: Path, table: TapeTable, header: tuple[str, ...]) -> None:
-    """Offer the CSV as view `raw`: text cells under contract names, NULL for absent columns.
-
-    Names that are not in the contract never reach SQL: those columns are read by position.
+    The sender's own names never reach SQL: columns are read by position.
     """
-    columns = ", ".join(
-        f"{literal(name if name in table.columns else f'ignored_{position}')}: 'VARCHAR'"
-        for position, name in enumerate(header)
-    )
+    cells = _csv_cells(file) if file.format == "csv" else _parquet_cells(db, file)
     chosen = ", ".join(
-        f'"{name}"' if name in header else f'cast(null as varchar) as "{name}"'
-        for name in table.columns
+        f"{cells[file.columns[name]] if name in file.columns else 'cast(null as varchar)'} "
+        f"as {identifier(name)}"
+        for name in file.table.columns
     )
-    db.execute(
-        f"create or replace temp view raw as select {chosen} from read_csv("
-        f"{literal(str(path))}, columns = {{{columns}}}, header = true, auto_detect = false, "
+    db.execute(f"create or replace temp view raw as select {chosen} from {_source(file)}")
+
+
+def _csv_cells(file: TableFile) -> list[str]:
+    return [f"c{position}" for position in range(file.width)]
+
+
+def _source(file: TableFile) -> str:
+    names = _csv_cells(file)
+    path = literal(str(file.path))
+    if file.format == "parquet":
+        return f"read_parquet({path}) as cells ({', '.join(names)})"
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    return (
+        f"read_csv({path}, columns = {{{columns}}}, header = true, auto_detect = false, "
         "delim = ',', quote = '\"', escape = '\"', strict_mode = true)"
     )
+
+
+def _parquet_cells(db: DuckDBPyConnection, file: TableFile) -> list[str]:
+    """Return each column as the text that a CSV would hold."""
+    described = db.execute(f"describe from {_source(file)}").fetchall()
+    return [_as_text(name, kind) for name, kind, *_ in described]
+
+
+def _as_text(name: str, kind: str) -> str:
+    if kind.startswith("TIMESTAMP"):
+        day, whole = f"cast({name} as date)", f"cast({name} as timestamp)"
+        text = f"cast({name} as varchar)"
+        return f"case when {whole} = {day} then cast({day} as varchar) else {text} end"
+    if kind in ("DOUBLE", "FLOAT"):
+        return f"regexp_replace(cast({name} as varchar), '\\.0$', '')"
+    if kind == "VARCHAR":
+        return f"nullif({name}, '')"
+    return f"cast({name} as varchar)"
 
 
 def explain_csv_error(error: Error, table: TapeTable) -> DataRejectedError:
@@ -146,7 +141,7 @@ def explain_csv_error(error: Error, table: TapeTable) -> DataRejectedError:
     found = _LINE.search(text)
     line = int(found.group(1)) if found else None
     if "Invalid unicode (byte sequence" in text:
-        return _not_utf8(table, line)
+        return _not_utf8(table.file_name, line)
     where = f"line {line}" if line else "an unknown line"
     return RaggedFileError(
         f"{table.file_name} breaks off or has the wrong number of cells at {where}",
@@ -155,9 +150,9 @@ def explain_csv_error(error: Error, table: TapeTable) -> DataRejectedError:
     )
 
 
-def _not_utf8(table: TapeTable, line: int | None) -> NotUtf8Error:
+def _not_utf8(name: str, line: int | None) -> NotUtf8Error:
     return NotUtf8Error(
-        f"{table.file_name} is not UTF-8" + (f" at line {line}" if line else ""),
+        f"{name} is not UTF-8" + (f" at line {line}" if line else ""),
         fix="export it as UTF-8 text",
-        evidence={"file": table.file_name, "line": line},
+        evidence={"file": name, "line": line},
     )

@@ -28,6 +28,7 @@ class Copied:
     size: int
     newlines: int
     ends_with_newline: bool
+    nul_line: int | None = None  # of the first NUL byte, counted from 1
 
 
 def durable_write(path: Path, data: bytes) -> None:
@@ -166,12 +167,15 @@ def copy_with_sha256(source: Path | IO[bytes], target: Path) -> Copied:
 def _pump(source: IO[bytes], fd: int, target: Path) -> Copied:
     digest = hashlib.sha256()
     size = newlines = 0
+    nul_line: int | None = None
     last = b""
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
+        if nul_line is None and b"\0" in chunk:
+            nul_line = newlines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
         newlines += chunk.count(b"\n")
         size += len(chunk)
         with typed_storage(target, size):
             write_all(fd, chunk)
         last = chunk[-1:]
-    return Copied(target, digest.hexdigest(), size, newlines, last == b"\n")
+    return Copied(target, digest.hexdigest(), size, newlines, last == b"\n", nul_line)

@@ -198,6 +198,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """Return `name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def copy_to_parquet(
     db: DuckDBPyConnection, sql: str, path: Path, parameters: Mapping[str, Any]
 ) -> int:

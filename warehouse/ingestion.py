@@ -1,16 +1,30 @@
 """The ingestion phase: keep the bytes, read the tables, and know which run this is."""
 
+import shutil
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
-from settings.errors import DataRejectedError, UsageError
-from warehouse.canonical import read_tape
+from settings.errors import DataRejectedError, InternalError, UsageError
+from settings.model import Settings
+from settings.value_types import size_bytes
+from warehouse.archive import ArchiveLimits
+from warehouse.attempt_folder import utc_text
+from warehouse.canonical import CanonicalTape, Dates, read_tape
+from warehouse.durable import make_folder
 from warehouse.engine import SQL_ROOT
 from warehouse.identity import RunIdentity, sql_sha256
-from warehouse.job import AsOfBasis, Ingested, Job
+from warehouse.job import AsOfBasis, Fetched, Ingested, Job, Outcome
+from warehouse.json_text import JsonObject
+from warehouse.kinds import TapeFacts, TapeKind
 from warehouse.layout import preflight
-from warehouse.run_folder import SealedRun, find_run, runs_of_inputs, served_date
-from warehouse.source import hash_inputs, input_sizes, stage_tape
+from warehouse.run_folder import (
+    SealedRun,
+    find_run,
+    runs_of_inputs,
+    served_date,
+    served_name,
+)
+from warehouse.source import StagedTape, hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
 
 _NAMED_BY = 8  # first characters of a run's id: as many as its folder and a refusal tell
@@ -43,49 +57,121 @@ def ingest(job: Job) -> Ingested:
         AsOfInFutureError: It is of a day after it was received.
         AsOfRegressionError: It is older than the published tape and this is no backfill.
     """
-    if sealed := _answered_before(job):
-        identity = sealed.manifest.identity
-        job.attempt.identify(identity.run_id, identity.as_of)
-        return Ingested(identity, _basis(job), "", sealed.manifest.inputs, {}, None, sealed)
-    preflight(job.layout, sum(input_sizes(job.request.inputs)))
-    staged = stage_tape(job.request.inputs, job.layout, job.paths)
+    preflight(job.layout, 0)
+    fetched = job.fetch(_empty_folder(job.paths.tape / "fetched"), job.attempt.log)
+    if answered := _answered_before(job, fetched):
+        return answered
+    preflight(job.layout, sum(input_sizes(fetched.paths)))
+    staged = stage_tape(fetched.paths, job.layout, job.paths, archive_limits(job.settings))
+    _tell_unread(job, staged)
     with job.open_engine("ingestion", job.layout.raw) as db:
-        tape = read_tape(db, staged.files, job.paths.tape, job.settings)
-    identity = _identity(job, staged.input_sha256s, job.request.as_of or tape.last_ledger_date)
+        dates = Dates(job.request.as_of, job.received_date)
+        tape = read_tape(db, staged.kind, staged.files, job.paths.tape, job.settings, dates)
+    identity = _identity(job, staged.input_sha256s, _day(job, tape))
     job.attempt.identify(identity.run_id, identity.as_of)
     _refuse_wrong_day(job, identity)
     job.attempt.log.info("tape read", rows=dict(tape.rows), as_of=identity.as_of.isoformat())
+    facts = TapeFacts(staged.kind, staged.kind.offered(staged.columns))
     return Ingested(
         identity,
-        _basis(job),
-        staged.kind,
         staged.inputs,
-        tape.rows,
-        tape.last_ledger_date,
+        facts,
+        {**_facts(job, fetched, staged, tape), **facts.to_json()},
+        staged.columns,
+        tape.last_date,
+        {file.table.contract_name: file.table.file_name for file in staged.files.values()},
         find_run(job.layout, identity),  # the day may have been declared then and read off now
     )
 
 
-def _basis(job: Job) -> AsOfBasis:
-    return "last_ledger_date" if job.request.as_of is None else "declared"
+def archive_limits(settings: Settings) -> ArchiveLimits:
+    """Return how much one archive may hold."""
+    chosen = settings.ingestion
+    return ArchiveLimits(chosen.max_members, size_bytes(chosen.max_unpacked_size))
 
 
-def _answered_before(job: Job) -> SealedRun | None:
-    """Return the sealed run of this very question, without copying or reading the tape."""
+def _empty_folder(folder: Path) -> Path:
+    if folder.exists():
+        shutil.rmtree(folder)  # of an earlier try
+    return make_folder(folder)
+
+
+def _tell_unread(job: Job, staged: StagedTape) -> None:
+    unread = {file.table.file_name: list(file.unread) for file in staged.files.values()}
+    unread = {name: columns for name, columns in unread.items() if columns}
+    if unread or staged.unread_tables:
+        job.attempt.log.warning(
+            "not read: outside the contract", columns=unread, tables=list(staged.unread_tables)
+        )
+
+
+def _facts(job: Job, fetched: Fetched, staged: StagedTape, tape: CanonicalTape) -> JsonObject:
+    """Return what the manifest tells of the ingestion."""
+    return {
+        "attempt_id": job.attempt.record.attempt_id,
+        "origin": fetched.origin,
+        "source_kind": staged.container,
+        "received_at": utc_text(job.received_at),
+        "as_of_basis": _basis(job, staged.kind),
+        "last_date": tape.last_date and tape.last_date.isoformat(),
+        "row_counts": dict(tape.rows),
+        "columns": {
+            file.table.file_name: {"known": len(file.columns), "unread": list(file.unread)}
+            for file in staged.files.values()
+        },
+        "unread_tables": list(staged.unread_tables),
+        "is_backfill": job.request.is_backfill,
+    }
+
+
+def _basis(job: Job, kind: TapeKind) -> AsOfBasis:
+    if job.request.as_of is not None:
+        return "declared"
+    return "last_ledger_date" if kind.has_ledger else "last_reporting_date"
+
+
+def _day(job: Job, tape: CanonicalTape) -> date:
+    day = job.request.as_of or tape.last_date
+    if day is None:
+        raise InternalError("the tape was read without a day", fix="report this line")
+    return day
+
+
+def _answered_before(job: Job, fetched: Fetched) -> Ingested | None:
+    """Return the sealed run of this very question, without copying or reading the tape.
+
+    The bytes that are served already are no news when a feed brings them again, whatever day it
+    is by now: a stale export must not look fresh.
+    """
     hashes: tuple[str, ...] | None = None
-    for run in runs_of_inputs(job.layout, input_sizes(job.request.inputs)):
-        hashes = hashes or hash_inputs(job.request.inputs)
+    for run in runs_of_inputs(job.layout, input_sizes(fetched.paths)):
+        hashes = hashes or hash_inputs(fetched.paths)
         identity = run.manifest.identity
+        if identity.input_sha256s != hashes:
+            continue
+        if fetched.is_feed and run.name == served_name(job.layout):
+            return _answered(job, find_run(job.layout, identity), "no_new_data")
         is_same_day = (
             job.request.as_of == identity.as_of
             if job.request.as_of
-            else run.manifest.ingestion.get("as_of_basis") == "last_ledger_date"
+            else run.manifest.ingestion.get("as_of_basis") != "declared"
         )
-        if is_same_day and identity.input_sha256s == hashes:
+        if is_same_day:
             found = find_run(job.layout, _identity(job, hashes, identity.as_of))
             if found is not None:
-                return found
+                return _answered(job, found, "already_published")
     return None
+
+
+def _answered(job: Job, run: SealedRun | None, answer: Outcome) -> Ingested | None:
+    if run is None:
+        return None
+    manifest = run.manifest
+    job.attempt.identify(manifest.identity.run_id, manifest.identity.as_of)
+    facts = TapeFacts.from_json(manifest.ingestion)
+    return Ingested(
+        manifest.identity, manifest.inputs, facts, {}, frozenset(), None, {}, run, answer
+    )
 
 
 def _identity(job: Job, input_sha256s: tuple[str, ...], as_of: date) -> RunIdentity:
@@ -106,10 +192,9 @@ def _is_named(identity: RunIdentity, run: str) -> bool:
 
 
 def _refuse_wrong_day(job: Job, identity: RunIdentity) -> None:
-    local_day = job.received_at.astimezone(ZoneInfo(job.settings.portfolio.time_zone)).date()
-    if identity.as_of > local_day + timedelta(days=1):
+    if identity.as_of > job.received_date + timedelta(days=1):
         raise AsOfInFutureError(
-            f"the tape is of {identity.as_of}, after the day it was received ({local_day})",
+            f"the tape is of {identity.as_of}, after the day it was received ({job.received_date})",
             fix="look for a wrong year in its newest dates, or declare the day with --as-of",
         )
     accepted = job.request.accepted

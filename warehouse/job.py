@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from settings.model import Phase, Settings
 from warehouse.attempts import Attempt
@@ -15,6 +16,7 @@ from warehouse.engine import open_engine
 from warehouse.gate import Quarantine
 from warehouse.identity import RunIdentity
 from warehouse.json_text import JsonObject
+from warehouse.kinds import TapeFacts
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.layout import Layout, RunPaths
 from warehouse.manifest import InputFacts
@@ -23,9 +25,11 @@ from warehouse.run_folder import SealedRun
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from structlog.typing import FilteringBoundLogger
 
-AsOfBasis = Literal["declared", "last_ledger_date"]
-Outcome = Literal["published", "stored", "already_published"]
+AsOfBasis = Literal["declared", "last_ledger_date", "last_reporting_date"]
+Outcome = Literal["published", "stored", "already_published", "no_new_data"]
+Origin = Literal["file", "drop_folder", "cascade"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,31 @@ class AcceptedAnomaly:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """An export as it came: its files, and how they came here."""
+
+    paths: tuple[Path, ...]
+    origin: Origin
+
+    @property
+    def is_feed(self) -> bool:
+        """Whether nobody chose these files: a feed may bring the same bytes again."""
+        return self.origin != "file"
+
+
+class Fetch(Protocol):
+    """Bring the export here, before anything is read; called again when ingestion is retried."""
+
+    def __call__(self, folder: Path, log: FilteringBoundLogger, /) -> Fetched:
+        """Return the export's files; what is downloaded goes into the empty `folder`."""
+        ...
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """What the caller asks: inputs, and what the tape itself cannot know."""
 
-    inputs: tuple[Path, ...]
+    inputs: tuple[Path, ...] = ()
     as_of: date | None = None
     is_backfill: bool = False
     accepted: AcceptedAnomaly | None = None
@@ -51,12 +76,18 @@ class Job:
     """One attempt at a request: everything a phase may use besides what it is handed."""
 
     request: RunRequest
+    fetch: Fetch
     settings: Settings
     layout: Layout
     paths: RunPaths
     attempt: Attempt
     received_at: datetime
     code: str
+
+    @property
+    def received_date(self) -> date:
+        """The day the tape came, in the portfolio's time zone."""
+        return self.received_at.astimezone(ZoneInfo(self.settings.portfolio.time_zone)).date()
 
     def open_engine(
         self, phase: Phase, *folders: Path
@@ -75,12 +106,14 @@ class Ingested:
     """After ingestion: the run is known by its id, and either to be worked out or published."""
 
     identity: RunIdentity
-    as_of_basis: AsOfBasis
-    source_kind: str
     inputs: tuple[InputFacts, ...]
-    rows_read: Mapping[str, int]
-    last_ledger_date: date | None
+    tape: TapeFacts
+    facts: JsonObject  # as the manifest tells them
+    columns: frozenset[str]  # of the contract that were found
+    last_date: date | None  # that the tape knows of itself
+    file_names: Mapping[str, str]  # what people call each file that the quality checks name
     sealed: SealedRun | None = None  # this very question has been answered before
+    answer: Outcome = "already_published"  # what `sealed` says then
 
     @property
     def as_of(self) -> date:
@@ -95,7 +128,7 @@ class Transformed:
     ingested: Ingested
     quarantine: Quarantine
     checks: tuple[CheckResult, ...]
-    reconciliation: Reconciliation
+    reconciliation: Reconciliation | None  # None: the tape has no ledger to reconcile
     quality: JsonObject  # as the manifest and the validation report tell it
     rows: Mapping[str, int]  # by file name
 

@@ -16,6 +16,7 @@ from settings.kpis import Kpi
 from settings.model import HealthSettings
 from settings.thresholds import Status
 from warehouse.engine import bound, copy_to_parquet, read_sql
+from warehouse.kinds import LEDGER, TapeFacts, answer_for
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -83,29 +84,39 @@ def prepare_kpis(db: DuckDBPyConnection, health: HealthSettings) -> None:
 
 
 def compute_kpis(
-    db: DuckDBPyConnection, catalogue: Sequence[Kpi], parameters: Mapping[str, Any]
+    db: DuckDBPyConnection,
+    catalogue: Sequence[Kpi],
+    parameters: Mapping[str, Any],
+    tape: TapeFacts = LEDGER,
 ) -> tuple[KpiValue, ...]:
     """Run the catalogue in its order; a KPI may read those before it in `kpi_result`."""
     values: list[KpiValue] = []
     for kpi in catalogue:
-        value = compute_kpi(db, kpi, parameters)
+        value = compute_kpi(db, kpi, parameters, tape)
         db.execute("insert into kpi_result values (?, ?)", [value.name, value.value])
         values.append(value)
     return tuple(values)
 
 
-def compute_kpi(db: DuckDBPyConnection, kpi: Kpi, parameters: Mapping[str, Any]) -> KpiValue:
-    """Run `sql/kpi/<name>.sql` and return its single row with its status.
+def compute_kpi(
+    db: DuckDBPyConnection, kpi: Kpi, parameters: Mapping[str, Any], tape: TapeFacts = LEDGER
+) -> KpiValue:
+    """Run the KPI's SQL and return its single row with its status.
+
+    A KPI that the tape cannot answer is unknown, with the reason; its SQL does not run.
 
     Raises:
         KpiDefinitionError: It did not return one row of numerator, denominator, kpi_value and
             unknown_reason, or a value without the right to one.
     """
-    sql = read_sql("kpi", kpi.name)
-    rows = db.execute(sql, bound(sql, parameters)).fetchall()
+    answer = answer_for(kpi, tape)
+    sql = read_sql(answer.folder, kpi.name)
+    rows: list[tuple[Any, ...]] = [(None, None, None, answer.reason)]
+    if answer.reason is None:
+        rows = db.execute(sql, bound(sql, parameters)).fetchall()
     if len(rows) != 1 or len(rows[0]) != 4:
         raise KpiDefinitionError(
-            f"sql/kpi/{kpi.name}.sql must return one row of four columns",
+            f"sql/{answer.folder}/{kpi.name}.sql must return one row of four columns",
             fix="return numerator, denominator, kpi_value, unknown_reason",
         )
     numerator, denominator, raw, reason = rows[0]
@@ -117,7 +128,7 @@ def compute_kpi(db: DuckDBPyConnection, kpi: Kpi, parameters: Mapping[str, Any])
     return KpiValue(
         name=kpi.name,
         as_of=parameters["as_of"],
-        basis="ledger",
+        basis=answer.basis,
         unit=kpi.unit,
         value=value,
         status=kpi.status(value),

@@ -2,7 +2,6 @@
 
 from pydantic import TypeAdapter
 
-from warehouse.attempt_folder import utc_text
 from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
 from warehouse.json_text import JsonObject
 from warehouse.kpis import HealthComponent, KpiValue
@@ -33,8 +32,8 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
 def answer_again(job: Job, ingested: Ingested, sealed: SealedRun) -> RunOutcome:
     """Serve the run that answered this question before; heals a kill between seal and current."""
     publish(job.layout, sealed)
-    job.attempt.log.info("already published", folder=sealed.name)
-    return _outcome(job, sealed, "already_published")
+    job.attempt.log.info(ingested.answer.replace("_", " "), folder=sealed.name)
+    return _outcome(job, sealed, ingested.answer)
 
 
 def _outcome(job: Job, sealed: SealedRun, outcome: Outcome) -> RunOutcome:
@@ -50,7 +49,7 @@ def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> M
     return Manifest(
         identity=ingested.identity,
         inputs=ingested.inputs,
-        ingestion=_ingestion_facts(job, ingested),
+        ingestion=ingested.facts,
         kpis=_kpi_facts(calculated),
         quality=transformed.quality,
         previous_run=previous and previous.name,
@@ -59,19 +58,6 @@ def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> M
         code=job.code,
         created_at=job.attempt.clock(),
     )
-
-
-def _ingestion_facts(job: Job, ingested: Ingested) -> JsonObject:
-    last = ingested.last_ledger_date
-    return {
-        "attempt_id": job.attempt.record.attempt_id,
-        "source_kind": ingested.source_kind,
-        "received_at": utc_text(job.received_at),
-        "as_of_basis": ingested.as_of_basis,
-        "last_ledger_date": last and last.isoformat(),
-        "row_counts": dict(ingested.rows_read),
-        "is_backfill": job.request.is_backfill,
-    }
 
 
 def _kpi_facts(calculated: Calculated) -> JsonObject:

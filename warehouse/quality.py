@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from settings.errors import DataRejectedError
 from warehouse.engine import bound, copy_to_parquet, one_row, read_sql, sql_names
+from warehouse.kinds import FOUR_TABLES, TapeKind
 from warehouse.masking import mask_id
 from warehouse.tape import TAPE_TABLES
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Level = Literal["blocking", "quarantine", "warning"]
 LEVELS: tuple[Level, ...] = ("blocking", "quarantine", "warning")
 SAMPLE_ROWS = 20
-_FILES = [table.file_name for table in TAPE_TABLES]
+_FILES = [table.contract_name for table in TAPE_TABLES]
 _KEPT_ROWS = 1_000  # of each check in finding.parquet; its count is always whole
 
 
@@ -67,21 +68,42 @@ class Reconciliation:
 
 
 def run_checks(
-    db: DuckDBPyConnection, parameters: Mapping[str, Any], key: bytes
+    db: DuckDBPyConnection,
+    parameters: Mapping[str, Any],
+    key: bytes,
+    names: Mapping[Level, Sequence[str]] | None = None,
+    file_names: Mapping[str, str] | None = None,
 ) -> tuple[CheckResult, ...]:
-    """Run every check of sql/quality over the views of the run; rows go to table `finding`."""
+    """Run the checks of sql/quality over the views of the run; rows go to table `finding`.
+
+    `names` are those to run, by level: all that can be asked of a ledger without it. `file_names`
+    are what people call the files that SQL knows by their contract names.
+    """
     db.execute(
         "create or replace table finding (check_name varchar, level varchar, source_file varchar, "
         "source_row bigint, loan_id varchar, detail varchar)"
     )
-    return tuple(_run_all(db, parameters, key))
+    chosen = names if names is not None else check_names(FOUR_TABLES, ())
+    return tuple(_run_all(db, parameters, key, chosen, file_names or {}))
+
+
+def check_names(kind: TapeKind, columns: Collection[str]) -> dict[Level, list[str]]:
+    """Return the checks that can be asked of a tape of this kind with these columns, by level."""
+    return {
+        level: [n for n in sql_names(f"quality/{level}") if kind.has_check(n, columns)]
+        for level in LEVELS
+    }
 
 
 def _run_all(
-    db: DuckDBPyConnection, parameters: Mapping[str, Any], key: bytes
+    db: DuckDBPyConnection,
+    parameters: Mapping[str, Any],
+    key: bytes,
+    names: Mapping[Level, Sequence[str]],
+    file_names: Mapping[str, str],
 ) -> Iterator[CheckResult]:
     for level in LEVELS:
-        for name in sql_names(f"quality/{level}"):
+        for name in names[level]:
             sql = read_sql(f"quality/{level}", name)
             db.execute(f"create or replace temp table bad_row as {sql}", bound(sql, parameters))
             (count,) = one_row(db, "select count(*) from bad_row", {})
@@ -91,15 +113,20 @@ def _run_all(
                     f"from bad_row order by all limit {_KEPT_ROWS}",
                     [name, level],
                 )
-            yield CheckResult(name, level, count, _sample(db, key) if count else ())
+            yield CheckResult(name, level, count, _sample(db, key, file_names) if count else ())
 
 
-def _sample(db: DuckDBPyConnection, key: bytes) -> tuple[Finding, ...]:
+def _sample(
+    db: DuckDBPyConnection, key: bytes, file_names: Mapping[str, str]
+) -> tuple[Finding, ...]:
     rows = db.execute(
         "select source_file, source_row, loan_id, detail from bad_row "
         f"order by all limit {SAMPLE_ROWS}"
     ).fetchall()
-    return tuple(Finding(file, row, mask_id(key, loan), detail) for file, row, loan, detail in rows)
+    return tuple(
+        Finding(file_names.get(file, file), row, mask_id(key, loan), detail)
+        for file, row, loan, detail in rows
+    )
 
 
 def write_quality(
@@ -120,6 +147,10 @@ def write_quality(
     }
 
 
+def _order(file: str) -> int:
+    return _FILES.index(file) if file in _FILES else 0
+
+
 def refuse_bad_tape(checks: tuple[CheckResult, ...]) -> None:
     """Let a tape pass only when no blocking check found a row.
 
@@ -131,9 +162,7 @@ def refuse_bad_tape(checks: tuple[CheckResult, ...]) -> None:
         return
     told = ", ".join(f"{check.name} ({check.bad_rows:,})" for check in failed)
     # the tables hang on loans.csv: what is wrong there makes the others look wrong
-    first = min(
-        (check.sample[0] for check in failed), key=lambda bad: _FILES.index(bad.source_file)
-    )
+    first = min((check.sample[0] for check in failed), key=lambda bad: _order(bad.source_file))
     row = "" if first.source_row is None else f" row {first.source_row}"
     raise QualityGateError(
         f"blocking checks failed: {told}; the first is {first.source_file}{row}: {first.detail}",

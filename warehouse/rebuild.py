@@ -14,9 +14,10 @@ from settings.errors import ConfigError
 from settings.kpis import load_catalogue
 from settings.model import Settings
 from settings.value_types import Section
-from warehouse.book import BOOK_TABLES, book_parameters
-from warehouse.engine import SQL_ROOT, bound, one_row, open_engine, read_sql, view_parquet
+from warehouse.book import book_parameters
+from warehouse.engine import SQL_ROOT, bound, one_row, open_engine, read_sql
 from warehouse.identity import sql_sha256
+from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
 from warehouse.output import read_kpis
 from warehouse.quality import Reconciliation
@@ -56,8 +57,8 @@ class Rebuilt:
     """
 
     kpis: tuple[RebuiltKpi, ...]
-    reconciliation: Reconciliation
-    sealed_reconciliation: Reconciliation
+    reconciliation: Reconciliation | None  # None: a tape without a ledger
+    sealed_reconciliation: Reconciliation | None
     is_same_sql: bool
 
     @property
@@ -107,8 +108,6 @@ def open_run(
     """
     with open_engine(settings.engine, spill, (run.folder,)) as db:
         view_run_tables(db, run.folder)
-        for name in (*BOOK_TABLES, "quality_result"):
-            view_parquet(db, name, run.folder / f"{name}.parquet")
         prepare_kpis(db, settings.health)
         yield db, book_parameters(settings, run.manifest.identity.as_of)
 
@@ -120,14 +119,17 @@ def rebuild(run: SealedRun, settings: Settings, spill: Path) -> Rebuilt:
         RunSettingsError: The run was sealed under settings that are no longer known.
         StorageError: The engine could not read the run, or it did not fit.
     """
+    tape = TapeFacts.from_json(run.manifest.ingestion)
     with open_run(run, run_settings(run, settings), spill) as (db, parameters):
-        rebuilt = {kpi.name: kpi for kpi in compute_kpis(db, load_catalogue(), parameters)}
-        reconciliation = _reconcile(db, parameters)
-    said = cast("Mapping[str, int]", run.manifest.quality["reconciliation"])
+        rebuilt = {kpi.name: kpi for kpi in compute_kpis(db, load_catalogue(), parameters, tape)}
+        reconciliation = _reconcile(db, parameters) if tape.kind.has_ledger else None
+    said = cast("Mapping[str, int] | None", run.manifest.quality["reconciliation"])
     return Rebuilt(
         kpis=tuple(RebuiltKpi(kpi, rebuilt.get(kpi.name)) for kpi in read_kpis(run)),
         reconciliation=reconciliation,
-        sealed_reconciliation=Reconciliation(said["matched"], said["compared"]),
+        sealed_reconciliation=None
+        if said is None
+        else Reconciliation(said["matched"], said["compared"]),
         is_same_sql=run.manifest.identity.sql_sha256 == sql_sha256(SQL_ROOT),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from settings.errors import StorageError
@@ -12,7 +13,7 @@ from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
 from warehouse.calculation import calculate
 from warehouse.ingestion import ingest
-from warehouse.job import Job, RunOutcome, RunRequest
+from warehouse.job import Fetch, Fetched, Job, RunOutcome, RunRequest
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, clear_staging, open_staging
 from warehouse.lock import hold_lock
@@ -39,10 +40,21 @@ class Start:
     code: str
 
 
+def given_files(inputs: tuple[Path, ...]) -> Fetch:
+    """Return the source of files that the caller named."""
+    return lambda _folder, _log: Fetched(inputs, "file")
+
+
 def run_daily(
-    request: RunRequest, settings: Settings, start: Start, run_phase: RunPhase
+    request: RunRequest,
+    settings: Settings,
+    start: Start,
+    run_phase: RunPhase,
+    fetch: Fetch | None = None,
 ) -> RunOutcome:
     """Take one tape from its bytes to a served run folder, or leave everything as it was.
+
+    `fetch` brings the export here; without it the request's inputs are taken.
 
     Raises:
         TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
@@ -59,7 +71,8 @@ def run_daily(
             start.now,
         ) as attempt:
             paths = open_staging(layout, start.attempt_id)
-            job = Job(request, settings, layout, paths, attempt, start.now, start.code)
+            source = fetch or given_files(request.inputs)
+            job = Job(request, source, settings, layout, paths, attempt, start.now, start.code)
             try:
                 outcome = _run_phases(job, run_phase)
             except BaseException:

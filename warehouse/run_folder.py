@@ -198,6 +198,15 @@ def read_current(layout: Layout) -> SealedRun | None:
     return SealedRun(folder, load_manifest(folder))
 
 
+def served_name(layout: Layout) -> str | None:
+    """Return the name of the run folder that is served, None before the first run.
+
+    Raises:
+        StorageError: `current` cannot be read.
+    """
+    return _served_name(layout) if layout.current.exists() else None
+
+
 def _served_name(layout: Layout) -> str:
     with typed_storage(layout.current):
         return Path(layout.current.read_bytes().decode("utf-8", errors="replace").strip()).name

@@ -1,31 +1,28 @@
-"""Take an export as it came (ZIP, folder or CSVs): keep its bytes, find its four tables."""
+"""Take an export in as it came: keep its bytes, tell its kind, lay out its tables."""
 
-import errno
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeVar, cast
+from pathlib import Path
 
-from settings.errors import DataRejectedError, SourceUnavailableError, UsageError
-from warehouse.csv_text import read_header
+from settings.errors import DataRejectedError, SourceUnavailableError
+from warehouse.archive import ArchiveLimits
+from warehouse.columns import Columns, shown
+from warehouse.container import Container, UnknownInputError, open_container
+from warehouse.csv_text import RaggedFileError, TableFile
 from warehouse.durable import Copied, copy_with_sha256, sha256_file
+from warehouse.kinds import TapeFacts, TapeKind
 from warehouse.layout import Layout, RunPaths
 from warehouse.manifest import InputFacts
+from warehouse.recognize import Recognized, TableMissingError, recognize
 from warehouse.run_folder import keep_raw
 from warehouse.storage_errors import typed_storage
-from warehouse.tape import TAPE_TABLES, TapeTable
+from warehouse.tape import TAPE_TABLES
 
-Item = TypeVar("Item")
 _HASHERS = 2  # hashing lets go of the interpreter, so two files go side by side
-_ENCRYPTED = 0x1
-_ZIP_MAGIC = b"PK"
-_DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError)
-_MAX_EXPANSION = 200  # a tape of digits and commas compresses about 12 times
-_SPARE_BYTES = 64 << 20
+_TABLE_NAMES = [table.source for table in TAPE_TABLES]
+_SUFFIXES = (".csv", ".parquet", ".xlsx", ".zip")
 
 
 class InputNotFoundError(SourceUnavailableError):
@@ -33,24 +30,6 @@ class InputNotFoundError(SourceUnavailableError):
 
     code = "INPUT_NOT_FOUND"
     can_heal = False
-
-
-class UnknownInputError(UsageError):
-    """The input is neither a ZIP, nor a folder, nor the four CSVs."""
-
-    code = "UNKNOWN_INPUT"
-
-
-class BadArchiveError(DataRejectedError):
-    """The ZIP is damaged, or holds something an export never does."""
-
-    code = "BAD_ARCHIVE"
-
-
-class TableMissingError(DataRejectedError):
-    """The export lacks one of its four tables."""
-
-    code = "TABLE_MISSING"
 
 
 class CutFileError(DataRejectedError):
@@ -61,16 +40,23 @@ class CutFileError(DataRejectedError):
 
 @dataclass(frozen=True)
 class StagedTape:
-    """The kept inputs and the four CSVs, by source table name, ready to be parsed."""
+    """The kept inputs and the tables of the tape, ready to be parsed, by source table name."""
 
-    kind: str
+    container: str
+    kind: TapeKind
     inputs: tuple[InputFacts, ...]
-    files: Mapping[str, Path]
+    files: Mapping[str, TableFile]
+    unread_tables: tuple[str, ...]
 
     @property
     def input_sha256s(self) -> tuple[str, ...]:
         """The hashes that identify the bytes of this tape."""
         return tuple(sorted(facts.sha256 for facts in self.inputs))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column of the contract that was found."""
+        return frozenset(name for file in self.files.values() for name in file.columns)
 
 
 def hash_inputs(inputs: Sequence[Path]) -> tuple[str, ...]:
@@ -81,7 +67,7 @@ def hash_inputs(inputs: Sequence[Path]) -> tuple[str, ...]:
         StorageError: One cannot be read.
     """
     with ThreadPoolExecutor(_HASHERS) as pool:
-        return tuple(sorted(pool.map(sha256_file, _input_files(inputs))))
+        return tuple(sorted(pool.map(sha256_file, input_files(inputs))))
 
 
 def input_sizes(inputs: Sequence[Path]) -> tuple[int, ...]:
@@ -90,154 +76,166 @@ def input_sizes(inputs: Sequence[Path]) -> tuple[int, ...]:
     Raises:
         InputNotFoundError: One does not exist.
     """
-    return tuple(path.stat().st_size for path in _input_files(inputs))
+    return tuple(path.stat().st_size for path in input_files(inputs))
 
 
-def stage_tape(inputs: Sequence[Path], layout: Layout, paths: RunPaths) -> StagedTape:
-    """Copy the inputs into the raw archive, hashing on the way, and lay out the four CSVs.
+@dataclass(frozen=True)
+class Survey:
+    """What an input is, before anything of it is read but its headers.
+
+    `names` are the sender's own for each column found, by table and contract name.
+    """
+
+    container: str
+    known: Recognized
+    columns: Mapping[str, Columns]
+    names: Mapping[str, Mapping[str, str]]
+
+    @property
+    def tape(self) -> TapeFacts:
+        """What the input offers."""
+        found = {name for columns in self.columns.values() for name in columns.found}
+        return TapeFacts(self.known.kind, self.known.kind.offered(found))
+
+
+def survey(inputs: Sequence[Path], folder: Path, limits: ArchiveLimits) -> Survey:
+    """Tell what an input is from its names and headers; `folder` is empty scratch space.
+
+    Raises:
+        DataRejectedError: It is damaged, hostile, or no loan tape; the subclasses say how.
+        SourceUnavailableError: An input does not exist.
+        UnknownInputError: It is of no kind that an export comes in.
+        StorageError: A file cannot be read.
+    """
+    container = open_container(input_files(inputs), folder, limits)
+    known = recognize(container.candidates, name_of(inputs))
+    columns = {source: c.match(table) for source, (table, c) in known.tables.items()}
+    names = {
+        source: {
+            column: shown(known.tables[source][1].read_names()[position])
+            for column, position in found.found.items()
+        }
+        for source, found in columns.items()
+    }
+    came_in = "folder" if inputs[0].is_dir() else container.kind
+    return Survey(came_in, known, columns, names)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    path: Path
+    facts: InputFacts
+    copied: Copied
+
+
+def stage_tape(
+    inputs: Sequence[Path], layout: Layout, paths: RunPaths, limits: ArchiveLimits
+) -> StagedTape:
+    """Copy the inputs into the raw archive, hashing on the way, and lay out their tables.
 
     Raises:
         InputNotFoundError: An input does not exist.
-        UnknownInputError: It is neither a ZIP nor CSVs.
-        BadArchiveError: The ZIP is damaged or hostile.
-        TableMissingError: One of the four tables is not there.
-        CutFileError: A CSV does not end with a line end.
-        DataRejectedError: Such a CSV is no table at all; the subclasses in `csv_text` say how.
+        UnknownInputError: It is of no kind that an export comes in.
+        DataRejectedError: It is damaged, hostile, or no loan tape; the subclasses say how.
         StorageError: The disk refused.
     """
-    files = _input_files(inputs)
-    if len(files) == 1 and zipfile.is_zipfile(files[0]):
-        kept, facts, _ = _keep(files[0], layout, paths)
-        return StagedTape("zip", (facts,), _unpack(kept, paths))
-    if len(files) == 1 and _is_meant_as_zip(files[0]):
-        raise _bad_archive(files[0].name, "it is cut off, or no ZIP")
-    if any(path.suffix.lower() != ".csv" for path in files):
-        raise UnknownInputError(
-            f"{files[0].name} is neither a ZIP nor a CSV of an export",
-            fix="give the export's ZIP, the folder of its four CSVs, or the four CSVs",
-        )
-    chosen = _choose(_by_name(files), "the input")
+    files = input_files(inputs)
     with ThreadPoolExecutor(_HASHERS) as pool:
-        kept_files = pool.map(partial(_keep, layout=layout, paths=paths), chosen.values())
-        staged = dict(zip(chosen, kept_files, strict=True))
-    for table in TAPE_TABLES:
-        kept, _, copied = staged[table.source]
-        _refuse_cut(kept, table, copied)
-    kind = "folder" if inputs[0].is_dir() else "csv"
-    return StagedTape(
-        kind,
-        tuple(facts for _, facts, _ in staged.values()),
-        {source: kept for source, (kept, _, _) in staged.items()},
-    )
+        kept = list(pool.map(partial(_keep, layout=layout, paths=paths), files))
+    container = open_container([copy.path for copy in kept], paths.tape, limits)
+    known = recognize(container.candidates, name_of(inputs))
+    tables = lay_out(container, known, {copy.path: copy.copied for copy in kept})
+    came_in = "folder" if inputs[0].is_dir() else container.kind
+    return StagedTape(came_in, known.kind, tuple(c.facts for c in kept), tables, known.unread)
 
 
-def _input_files(inputs: Sequence[Path]) -> list[Path]:
+def lay_out(
+    container: Container, known: Recognized, copied: Mapping[Path, Copied]
+) -> dict[str, TableFile]:
+    """Unpack the tables of a recognized input; return each by its source name.
+
+    `copied` are the facts of those files of the container that are tables themselves.
+
+    Raises:
+        DataRejectedError: A table is damaged, or its header is not that of the contract.
+        StorageError: The disk refused.
+    """
+    for table, candidate in known.tables.values():
+        candidate.match(table)  # every header before any table is unpacked
+    laid_out = container.unpack([candidate for _, candidate in known.tables.values()])
+    files: dict[str, TableFile] = {}
+    for source, (table, candidate) in known.tables.items():
+        path, facts = laid_out[candidate]
+        files[source] = candidate.table_file(table, path)
+        facts = facts or copied.get(path)
+        if facts is not None and candidate.format == "csv":
+            _refuse_damaged(candidate.label, facts)
+    return files
+
+
+def _refuse_damaged(name: str, facts: Copied) -> None:
+    if facts.nul_line is not None:
+        raise RaggedFileError(
+            f"{name} has a NUL byte at line {facts.nul_line}",
+            fix="export it again: text holds no NUL",
+        )
+    if facts.size and not facts.ends_with_newline:
+        raise CutFileError(
+            f"{name} ends in the middle of line {facts.newlines + 1}",
+            fix="export it again: a whole CSV ends with a line end",
+        )
+
+
+def name_of(inputs: Sequence[Path]) -> str:
+    """Return what people call the input."""
+    return inputs[0].name if len(inputs) == 1 else "the input"
+
+
+def input_files(inputs: Sequence[Path]) -> list[Path]:
+    """Return the files of an input: those given, or the tables in the folder given.
+
+    Of a folder that holds tables of Cascade's export by name, only those are taken.
+
+    Raises:
+        InputNotFoundError: One does not exist.
+        TableMissingError: The folder holds no table.
+        UnknownInputError: A file is given twice.
+    """
     for path in inputs:
         if not path.exists():
             raise InputNotFoundError(f"{path} does not exist", fix="check the path of --input")
     if len(inputs) == 1 and inputs[0].is_dir():
-        names = {table.file_name for table in TAPE_TABLES}
-        found = sorted(path for path in inputs[0].iterdir() if path.name in names)
-        if not found:
-            raise TableMissingError(
-                f"{inputs[0]} holds none of {', '.join(sorted(names))}",
-                fix="give the folder that holds the four CSVs of the export",
-            )
-        return found
-    return list(inputs)
+        return _folder_files(inputs[0])
+    names = [path.name for path in inputs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UnknownInputError(f"{twice} is given twice", fix="give each file of one export once")
+    return sorted(inputs, key=_contract_order)
 
 
-def _is_meant_as_zip(path: Path) -> bool:
-    if path.suffix.lower() == ".zip":
-        return True
-    with typed_storage(path), path.open("rb") as opened:
-        return opened.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+def _folder_files(folder: Path) -> list[Path]:
+    with typed_storage(folder):
+        found = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    tables = [path for path in found if path.suffix.lower() in _SUFFIXES]
+    named = [path for path in tables if path.stem.casefold() in _TABLE_NAMES]
+    if not tables:
+        raise TableMissingError(
+            f"{folder} holds no table",
+            fix="give the folder that holds the tables of the export as CSV or Parquet",
+        )
+    return sorted(named or tables, key=_contract_order)
 
 
-def _by_name(files: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in files:
-        if path.name in found:
-            raise UnknownInputError(
-                f"{path.name} is given twice", fix="give each CSV of one export once"
-            )
-        found[path.name] = path
-    return found
+def _contract_order(path: Path) -> tuple[int, str]:
+    """Return the place of a file among the four tables; others come after them, by name."""
+    name = path.stem.casefold()
+    place = _TABLE_NAMES.index(name) if name in _TABLE_NAMES else len(_TABLE_NAMES)
+    return place, path.name
 
 
-def _keep(path: Path, layout: Layout, paths: RunPaths) -> tuple[Path, InputFacts, Copied]:
+def _keep(path: Path, layout: Layout, paths: RunPaths) -> _Kept:
     part = paths.tape / f"{path.name}.part"
     part.unlink(missing_ok=True)  # of an earlier try
     copied = copy_with_sha256(path, part)
     kept = keep_raw(layout, part, copied.sha256, path.name)
-    return kept, InputFacts(path.name, copied.sha256, copied.size), copied
-
-
-def _choose(found: Mapping[str, Item], where: str) -> dict[str, Item]:
-    missing = [table.file_name for table in TAPE_TABLES if table.file_name not in found]
-    if missing:
-        raise TableMissingError(
-            f"{where} has no {', '.join(missing)}",
-            fix="export all four tables: " + ", ".join(t.file_name for t in TAPE_TABLES),
-        )
-    return {table.source: found[table.file_name] for table in TAPE_TABLES}
-
-
-def _unpack(archive: Path, paths: RunPaths) -> dict[str, Path]:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = _choose(_members(opened), archive.name)
-            return {
-                table.source: _unpack_member(opened, members[table.source], table, paths.tape)
-                for table in TAPE_TABLES
-            }
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a seek to where no file can be: the directory lies
-            raise
-        raise _bad_archive(archive.name, "its directory is damaged") from error
-    except _DAMAGED as error:
-        raise _bad_archive(archive.name, "it is damaged or packed in an unknown way") from error
-
-
-def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    found: dict[str, zipfile.ZipInfo] = {}
-    names = {table.file_name for table in TAPE_TABLES}
-    for member in opened.infolist():
-        name = PurePosixPath(member.filename).name
-        if name not in names:
-            continue
-        if name in found:
-            raise _bad_archive(str(opened.filename), f"{name} is in it twice")
-        if member.flag_bits & _ENCRYPTED:
-            raise _bad_archive(str(opened.filename), f"{name} is encrypted")
-        if member.file_size > member.compress_size * _MAX_EXPANSION + _SPARE_BYTES:
-            raise _bad_archive(str(opened.filename), f"{name} unpacks to far more than a tape")
-        found[name] = member
-    return found
-
-
-def _unpack_member(
-    opened: zipfile.ZipFile, member: zipfile.ZipInfo, table: TapeTable, folder: Path
-) -> Path:
-    target = folder / table.file_name
-    target.unlink(missing_ok=True)  # of an earlier try
-    with opened.open(member) as stream:  # ZipFile stops at the stated size and checks the CRC
-        copied = copy_with_sha256(cast("BinaryIO", stream), target)
-    _refuse_cut(target, table, copied)
-    return target
-
-
-def _bad_archive(name: str, why: str) -> BadArchiveError:
-    return BadArchiveError(
-        f"{Path(name).name}: {why}", fix="export the ZIP again and compare its size"
-    )
-
-
-def _refuse_cut(path: Path, table: TapeTable, copied: Copied) -> None:
-    if not copied.size or copied.ends_with_newline:
-        return
-    read_header(path, table)  # a login page or UTF-16 is told as what it is
-    raise CutFileError(
-        f"{table.file_name} ends in the middle of line {copied.newlines + 1}",
-        fix="export it again: a whole CSV ends with a line end",
-    )
+    return _Kept(kept, InputFacts(path.name, copied.sha256, copied.size), copied)

@@ -1,26 +1,39 @@
-"""The contract of Cascade's four-table export: files, columns, and what may be absent."""
+"""The contract of a loan tape: its tables, their columns, and what may be absent."""
 
 from dataclasses import dataclass
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 
 @dataclass(frozen=True)
 class TapeTable:
-    """One CSV of the export and the canonical table it becomes.
+    """One table of a tape and the canonical table it becomes, by `sql/canonical/<sql>.sql`.
 
-    `required` columns must be in the header; `optional` ones read as null when absent.
+    `required` columns must be in the header; `optional` ones read as null when absent. `label` is
+    what the sender calls the table, where that is not `<source>.csv`.
     """
 
     source: str
     canonical: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    sql: str = ""
+    label: str = ""
+
+    @property
+    def contract_name(self) -> str:
+        """Name of the CSV inside Cascade's export, as quality checks tell it."""
+        return f"{self.source}.csv"
 
     @property
     def file_name(self) -> str:
-        """Name of the CSV inside the export."""
-        return f"{self.source}.csv"
+        """Name under which people know this table."""
+        return self.label or self.contract_name
+
+    @property
+    def sql_name(self) -> str:
+        """Name of the SQL that makes the canonical table."""
+        return self.sql or self.canonical
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -103,4 +116,51 @@ TAPE_TABLES: tuple[TapeTable, ...] = (
             "writeoff_outstanding_balance_usd",
         ),
     ),
+)
+
+LOANS, SCHEDULES, TRANSACTIONS, PAR_BALANCES = TAPE_TABLES
+
+LOAN_TAPE = TapeTable(
+    "loans",
+    "loan",
+    required=("loan_id", "outstanding_principal", "dpd"),
+    optional=(
+        "customer_id",
+        "reporting_date",
+        "disburse_date",
+        "maturity_date",
+        "term_days",
+        "apr",
+        "disbursed_principal",
+        "currency",
+        "status",
+        "originator",
+        "product_type",
+        "state_province",
+    ),
+    sql="loan_tape",
+    label="loan_tape.csv",
+)
+
+FACILITY = TapeTable(
+    "facility",
+    "facility_position",
+    required=(
+        "reporting_date",
+        "total_receivable",
+        "dpd_0_7",
+        "dpd_7_30",
+        "dpd_30_60",
+        "dpd_60_90",
+        "dpd_90_plus",
+    ),
+    optional=(
+        "dpd_120_plus",
+        "total_eligible",
+        "discounted_balance",
+        "cash_available",
+        "lender_principal",
+        "debt_to_equity",
+    ),
+    label="loan_tape.csv",
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
@@ -13,28 +13,41 @@ from settings.errors import DataRejectedError
 from warehouse.book import book_parameters, build_book
 from warehouse.engine import literal, one_row
 from warehouse.gate import Quarantine, TooManyBadRowsError, quarantined_sample, sort_out
+from warehouse.history import stored_runs, write_history
 from warehouse.job import Ingested, Job, Transformed
 from warehouse.json_text import JsonObject
+from warehouse.kinds import LOAN_LIST, TapeFacts
 from warehouse.quality import (
     CheckResult,
+    Level,
     Reconciliation,
+    check_names,
     completeness,
     reconcile,
     refuse_bad_tape,
     run_checks,
     write_quality,
 )
+from warehouse.restated import restated_facts, view_book_then, view_previous
 from warehouse.run_folder import SealedRun, previous_run, superseded_runs
-from warehouse.tape import TAPE_TABLES
+from warehouse.tape import FACILITY, TAPE_TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_SAME_UNIT = 0.05  # how far from 100 or 0.01 the median may lie
 
 
 class VolumeAnomalyError(DataRejectedError):
     """The book shrank or grew more than a day can explain."""
 
     code = "VOLUME_ANOMALY"
+
+
+class UnitChangeError(DataRejectedError):
+    """The loans have a hundred times the principal they had, or a hundredth."""
+
+    code = "UNIT_CHANGE"
 
 
 def transform(job: Job, ingested: Ingested) -> Transformed:
@@ -45,46 +58,86 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         QualityGateError: A blocking check found rows.
         VolumeAnomalyError: The live balance changed beyond the settings and nobody accepted it.
     """
-    settings, run = job.settings, job.paths.run
+    settings, run, kind = job.settings, job.paths.run, ingested.tape.kind
     compared = _compared_run(job, ingested)
     with job.open_engine("transformation", job.layout.runs) as db:
-        try:
-            quarantine = sort_out(db, job.paths.tape, run, settings.quality)
-        except TooManyBadRowsError as error:
-            job.attempt.write_validation_report(_refusal(ingested, error, quarantined_sample(db)))
-            raise
+        quarantine = _sort_out(db, job, ingested)
         parameters = _parameters(job, ingested, compared)
-        book = build_book(db, run, parameters)
-        _view_previous(db, compared)
-        checks = run_checks(db, parameters, settings.pii_key_bytes())
-        reconciliation = reconcile(db, checks, parameters)
-        quality = _quality_facts(quarantine, checks, reconciliation, completeness(db))
+        rows = build_book(db, run, parameters, kind)
+        if "earlier_book" in ingested.tape.offers:
+            stored = stored_runs(job.layout, ingested.identity, ingested.tape)
+            days = settings.windows.collection_days
+            rows |= write_history(db, stored, run, parameters, days)
+        view_previous(db, compared)
+        view_book_then(db, kind, parameters)
+        names = _check_names(job, ingested)
+        key = settings.pii_key_bytes()
+        checks = run_checks(db, parameters, key, names, ingested.file_names)
+        reconciliation = reconcile(db, checks, parameters) if kind.has_ledger else None
+        quality = _quality_facts(quarantine, checks, reconciliation, _completeness(db, ingested))
         quality |= _accepted(job)
-        report = _report(job, ingested, quality, checks)
+        quality["restated"] = restated_facts(db, ingested.tape, compared, checks, settings)
+        report = _report(ingested, quality, checks)
         job.attempt.write_validation_report(report)
         refuse_bad_tape(checks)
         try:
             _refuse_anomaly(db, job, ingested, compared)
-        except VolumeAnomalyError as error:
+        except DataRejectedError as error:
             job.attempt.write_validation_report({**report, **_refusal(ingested, error)})
             raise
-        rows = write_quality(db, checks, run) | _table_rows(db, quarantine)
-    job.attempt.log.info("gate passed", reconciled=reconciliation.matched, loans=book.book)
-    rows |= {"book_history.parquet": book.book_history, "book.parquet": book.book}
-    return Transformed(ingested, quarantine, checks, reconciliation, quality, rows)
+        tables = {f"{name}.parquet": count for name, count in rows.items()}
+        tables |= write_quality(db, checks, run) | _table_rows(db, run)
+    _log(job, quality, rows["book"], reconciliation)
+    return Transformed(ingested, quarantine, checks, reconciliation, quality, tables)
+
+
+def _sort_out(db: DuckDBPyConnection, job: Job, ingested: Ingested) -> Quarantine:
+    names = ingested.file_names
+    try:
+        return sort_out(db, job.paths.tape, job.paths.run, job.settings.quality, names)
+    except TooManyBadRowsError as error:
+        sample = quarantined_sample(db, names)
+        job.attempt.write_validation_report(_refusal(ingested, error, sample))
+        raise
+
+
+def _check_names(job: Job, ingested: Ingested) -> dict[Level, list[str]]:
+    names = check_names(ingested.tape.kind, ingested.columns)
+    if ingested.tape.kind is LOAN_LIST and not job.settings.quality.loan_tape_lists_closed_loans:
+        names["blocking"].remove("lost_loans")
+    return names
+
+
+def _completeness(db: DuckDBPyConnection, ingested: Ingested) -> Decimal | None:
+    return completeness(db) if ingested.tape.kind.has_loans else None
+
+
+def _log(
+    job: Job, quality: Mapping[str, Any], loans: int, reconciliation: Reconciliation | None
+) -> None:
+    reconciled = reconciliation and reconciliation.matched
+    job.attempt.log.info("gate passed", reconciled=reconciled, loans=loans)
+    if quality["restated"]:
+        job.attempt.log.warning("the past was restated", **quality["restated"])
 
 
 def _compared_run(job: Job, ingested: Ingested) -> SealedRun | None:
-    """Return the run this tape must not contradict: the day's last one, else an earlier day's."""
+    """Return the run this tape must not contradict: the day's last one, else an earlier day's.
+
+    A run of another kind of tape says other things in other words: it is not compared with.
+    """
     same_day = superseded_runs(job.layout, ingested.identity)
-    return same_day[-1] if same_day else previous_run(job.layout, ingested.identity)
+    run = same_day[-1] if same_day else previous_run(job.layout, ingested.identity)
+    if run is None or TapeFacts.from_json(run.manifest.ingestion).kind is not ingested.tape.kind:
+        return None
+    return run
 
 
 def _parameters(job: Job, ingested: Ingested, compared: SealedRun | None) -> dict[str, Any]:
     quality = job.settings.quality
-    zone = ZoneInfo(job.settings.portfolio.time_zone)
     return book_parameters(job.settings, ingested.as_of) | {
-        "received_date": job.received_at.astimezone(zone).date(),
+        "received_date": job.received_date,
+        "last_date": ingested.last_date or ingested.as_of,
         "previous_as_of": compared.manifest.identity.as_of if compared else None,
         "apr_max": quality.apr_max,
         "term_max_days": quality.term_max_days,
@@ -92,42 +145,18 @@ def _parameters(job: Job, ingested: Ingested, compared: SealedRun | None) -> dic
     }
 
 
-def _view_previous(db: DuckDBPyConnection, compared: SealedRun | None) -> None:
-    """Offer the compared run's loans and book; no rows when there is none."""
-    columns = {
-        "previous_loan": "loan_id, disburse_date, disbursed_principal",
-        "previous_book": "loan_id, residual_principal, cash_paid, oldest_due_date, live_principal",
-    }
-    for name, chosen in columns.items():
-        table = name.removeprefix("previous_")
-        source = f"{table} where false"
-        if compared is not None:
-            path = compared.folder / f"{table}.parquet"
-            source = f"read_parquet({literal(str(path))})"
-        db.execute(f"create or replace view {name} as select {chosen} from {source}")
-
-
 def _quality_facts(
     quarantine: Quarantine,
     checks: tuple[CheckResult, ...],
-    reconciliation: Reconciliation,
+    reconciliation: Reconciliation | None,
     complete: Decimal | None,
 ) -> dict[str, Any]:
     return {
         "checks": {check.name: check.bad_rows for check in checks},
         "failed": [check.name for check in checks if not check.is_passed],
-        "reconciliation": {
-            "matched": reconciliation.matched,
-            "compared": reconciliation.compared,
-        },
-        "quarantine": {
-            "loans": quarantine.loans,
-            "bad_rows": quarantine.bad_rows,
-            "rows": quarantine.rows,
-            "row_ratio": str(quarantine.row_ratio),
-            "balance_ratio": str(quarantine.balance_ratio),
-            "reasons": dict(quarantine.reasons),
-        },
+        "reconciliation": reconciliation
+        and {"matched": reconciliation.matched, "compared": reconciliation.compared},
+        "quarantine": quarantine.facts(),
         "duplicates_dropped": dict(quarantine.duplicates),
         "completeness": None if complete is None else str(complete),
     }
@@ -141,7 +170,7 @@ def _accepted(job: Job) -> dict[str, Any]:
 
 
 def _report(
-    job: Job, ingested: Ingested, quality: Mapping[str, Any], checks: tuple[CheckResult, ...]
+    ingested: Ingested, quality: Mapping[str, Any], checks: tuple[CheckResult, ...]
 ) -> JsonObject:
     """Return validation_report.json: the facts, and a sample of every failed check's rows."""
     blocked = any(check.level == "blocking" and not check.is_passed for check in checks)
@@ -149,7 +178,8 @@ def _report(
         "status": "rejected" if blocked else "passed",
         "run_id": ingested.identity.run_id,
         "as_of": ingested.as_of.isoformat(),
-        "as_of_basis": ingested.as_of_basis,
+        "as_of_basis": ingested.facts["as_of_basis"],
+        "tape_kind": ingested.tape.kind.name,
         **quality,
         "checks": [
             {
@@ -178,11 +208,13 @@ def _refusal(
     }
 
 
-def _table_rows(db: DuckDBPyConnection, quarantine: Quarantine) -> dict[str, int]:
-    names = [table.canonical for table in TAPE_TABLES]
-    names += ["quarantine"] if quarantine.loans else []
+def _table_rows(db: DuckDBPyConnection, run: Path) -> dict[str, int]:
+    names = [table.canonical for table in (*TAPE_TABLES, FACILITY)]
+    files = [f"{name}.parquet" for name in (*names, "quarantine")]
     return {
-        f"{name}.parquet": one_row(db, f'select count(*) from "{name}"', {})[0] for name in names
+        name: one_row(db, f"select count(*) from read_parquet({literal(str(run / name))})", {})[0]
+        for name in files
+        if (run / name).is_file()
     }
 
 
@@ -199,6 +231,7 @@ def _refuse_anomaly(
     quality = job.settings.quality
     if not before or after is None:
         return
+    _refuse_other_unit(db, compared)
     if (
         (1 - quality.max_balance_fall_ratio) * before
         <= after
@@ -212,3 +245,25 @@ def _refuse_anomaly(
         fix=f'compare both tapes; if it is right, add --accept-anomaly {run} --reason "why"',
         evidence={"run": run, "before": str(before), "after": str(after)},
     )
+
+
+def _refuse_other_unit(db: DuckDBPyConnection, compared: SealedRun) -> None:
+    """Refuse a tape whose loans have a hundred times the principal they had, or a hundredth."""
+    (ratio,) = one_row(
+        db,
+        "select median(cast(now.disbursed_principal as double) / before.disbursed_principal)"
+        " from loan as now inner join previous_loan as before on now.loan_id = before.loan_id"
+        " where before.disbursed_principal > 0",
+        {},
+    )
+    if ratio is None or not (_is_about(ratio, 100) or _is_about(ratio, 0.01)):
+        return
+    raise UnitChangeError(
+        f"half of the loans have {ratio:g} times the principal they had on "
+        f"{compared.manifest.identity.as_of}: cents instead of dollars, or the other way round?",
+        fix="export the amounts in the portfolio's currency, with a decimal point",
+    )
+
+
+def _is_about(ratio: float, unit: float) -> bool:
+    return abs(ratio / unit - 1) < _SAME_UNIT

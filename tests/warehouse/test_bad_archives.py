@@ -96,13 +96,13 @@ def test_an_input_of_another_kind_is_refused(desk, tmp_path):
 
     line = desk.refuse(report, code="UNKNOWN_INPUT", exit_code=64)
 
-    assert "give the export's ZIP, the folder of its four CSVs, or the four CSVs" in line
+    assert "give the export as it came: a ZIP, an XLSX, a folder of CSVs, or one table" in line
 
 
 def test_a_folder_without_any_table_is_refused(desk, tmp_path):
     (tmp_path / "empty").mkdir()
 
-    assert "holds none of" in desk.refuse(tmp_path / "empty", code="TABLE_MISSING")
+    assert "empty holds no table" in desk.refuse(tmp_path / "empty", code="TABLE_MISSING")
 
 
 def test_one_table_given_twice_is_refused(desk, tape, tmp_path):

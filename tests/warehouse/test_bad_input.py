@@ -51,10 +51,10 @@ NO_TABLE = {
         "SCHEMA_MISSING",
         "transactions.csv has no column date_paid (did you mean date_payment?)",
     ),
-    "a column is written otherwise": (
-        replaced("loans", "loan_id", "Loan_ID"),
-        "SCHEMA_MISSING",
-        "loans.csv has no column loan_id (did you mean Loan_ID?)",
+    "a column is there in two spellings": (
+        replaced("loans", ",company,", ",Days Past Due,"),
+        "SCHEMA_DUPLICATE",
+        "loans.csv has two columns for dpd: dpd and Days Past Due",
     ),
     "a column is there twice": (
         replaced("loans", ",company,", ",dpd,"),
@@ -165,7 +165,7 @@ def test_a_table_that_is_not_there_is_named(desk, tape, table):
 
     line = desk.refuse(tape, code="TABLE_MISSING")
 
-    assert f"the input has no {table}.csv" in line
+    assert f"tape has no {table}.csv" in line
     assert "export all four tables: loans.csv, schedules.csv," in line
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from settings.kpis import load_catalogue
 from tests.warehouse.portable_sql import breaches
 
 SQL = Path(__file__).parents[2] / "warehouse" / "sql"
 FOLDERS = ("book", "kpi", "health", "loans")
-PORTABLE = sorted(path for folder in FOLDERS for path in (SQL / folder).glob("*.sql"))
+PORTABLE = sorted(path for folder in FOLDERS for path in (SQL / folder).rglob("*.sql"))
+OTHER_BASES = {f"kpi/{basis}" for kpi in load_catalogue() for basis in kpi.other_bases}
 
 
 def select(expression: str) -> str:
@@ -21,7 +23,10 @@ def test_the_sql_of_the_book_and_of_the_kpis_is_portable(path):
 
 
 def test_the_lint_finds_the_files_it_is_for():
-    assert {path.parent.name for path in PORTABLE} == set(FOLDERS)
+    found = {path.parent.relative_to(SQL).as_posix() for path in PORTABLE}
+
+    assert OTHER_BASES
+    assert found == {*FOLDERS, *OTHER_BASES}
 
 
 @pytest.mark.parametrize(

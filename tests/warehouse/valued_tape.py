@@ -10,11 +10,16 @@ from settings.kpis import load_catalogue
 from settings.load import load_settings
 from settings.model import Settings
 from warehouse.book import book_parameters, build_book
-from warehouse.canonical import read_tape
+from warehouse.canonical import Dates, read_tape
+from warehouse.container import open_container
 from warehouse.engine import bound, one_row, open_engine, read_sql
 from warehouse.gate import sort_out
+from warehouse.ingestion import archive_limits
+from warehouse.kinds import FOUR_TABLES
 from warehouse.kpis import HealthComponent, KpiValue, compute_kpis, health_components, prepare_kpis
 from warehouse.quality import CheckResult, Reconciliation, reconcile
+from warehouse.recognize import recognize
+from warehouse.source import lay_out
 from warehouse.tape import TAPE_TABLES
 
 KEY = "a key for the tests alone, no secret"
@@ -61,9 +66,13 @@ def value_csvs(csvs: Path, days: tuple[date, ...], settings: Settings) -> list[V
     read, run = csvs / "read", csvs / "run"
     for made in (read, run):
         made.mkdir(exist_ok=True)
-    files = {table.source: csvs / table.file_name for table in TAPE_TABLES}
+    container = open_container(
+        [csvs / table.file_name for table in TAPE_TABLES], read, archive_limits(settings)
+    )
+    files = lay_out(container, recognize(container.candidates, csvs.name), {})
+    dates = Dates(None, max(days))
     with open_engine(settings.engine, csvs / "spill", (csvs,)) as db:
-        read_tape(db, files, read, settings)
+        read_tape(db, FOUR_TABLES, files, read, settings, dates)
         sort_out(db, read, run, settings.quality)
         db.execute("create table quality_result (level varchar, is_passed boolean)")
         return [_value(db, book_parameters(settings, as_of), run, settings) for as_of in days]

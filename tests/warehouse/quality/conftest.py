@@ -14,6 +14,7 @@ PARAMETERS = {
     "as_of": date(2025, 1, 31),
     "received_date": date(2025, 2, 1),
     "previous_as_of": None,
+    "last_date": date(2025, 1, 31),
     "apr_max": Decimal(2),
     "term_max_days": 365,
     "quiet_ledger_days": 4,
@@ -26,7 +27,15 @@ PARAMETERS = {
 PREVIOUS = {
     "previous_loan": "loan_id varchar, disburse_date date, disbursed_principal decimal(18, 2)",
     "previous_book": "loan_id varchar, residual_principal decimal(18, 2), "
-    "cash_paid decimal(18, 2), oldest_due_date date",
+    "cash_paid decimal(18, 2), oldest_due_date date, days_past_due integer default 0, "
+    "live_principal decimal(18, 2) default 0",
+    "book_then": "loan_key ubigint, loan_id varchar, residual_principal decimal(18, 2), "
+    "days_past_due integer, live_principal decimal(18, 2)",
+    "facility_position": "reporting_date date, total_receivable decimal(18, 2), "
+    "past_due_0 decimal(18, 2), past_due_7 decimal(18, 2), past_due_30 decimal(18, 2), "
+    "past_due_60 decimal(18, 2), past_due_90 decimal(18, 2), has_past_due_120 boolean, "
+    "total_eligible decimal(18, 2), cash_available decimal(18, 2), row_fault varchar, "
+    "source_row bigint",
 }
 LAST_DAY = "select greatest(max(disburse_date), (select max(paid_date) from tape_transaction))"
 
@@ -68,8 +77,15 @@ def _read(db, rows, parameters):
 
 def _insert(db, table, rows):
     for row in rows:
+        if isinstance(row, dict):
+            names = ", ".join(f'"{name}"' for name in row)
+            marks = ", ".join("?" * len(row))
+            db.execute(f"insert into {table} ({names}) values ({marks})", list(row.values()))  # noqa: S608 - ours
+            continue
+        named = db.execute(f"describe {table}").fetchall()
+        columns = ", ".join(f'"{name}"' for name, *_ in named[: len(row)])
         marks = ", ".join("?" * len(row))
-        db.execute(f"insert into {table} values ({marks})", list(row))  # noqa: S608 - ours
+        db.execute(f"insert into {table} ({columns}) values ({marks})", list(row))  # noqa: S608 - ours
 
 
 def _take_out(db):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.warehouse.quality.cases_of_amounts import BALANCES, LEDGER
 from tests.warehouse.quality.cases_of_book import BEFORE, BOOK, LISTED, PREVIOUS, SAME
+from tests.warehouse.quality.cases_of_kinds import KINDS
 from tests.warehouse.quality.cases_of_rows import DAYS, MISSING, REPEATED
 from tests.warehouse.quality.cases_of_terms import TERMS
 from tests.warehouse.quality.tape_by_hand import (
@@ -20,7 +21,7 @@ from warehouse.engine import bound, read_sql, sql_names
 from warehouse.quality import LEVELS
 
 CHECKS = {name: level for level in LEVELS for name in sql_names(f"quality/{level}")}
-CASES = [*MISSING, *REPEATED, *TERMS, *BALANCES, *LEDGER, *DAYS, *BOOK, *LISTED, *PREVIOUS]
+CASES = [*MISSING, *REPEATED, *TERMS, *BALANCES, *LEDGER, *DAYS, *BOOK, *LISTED, *PREVIOUS, *KINDS]
 COLUMNS = [
     ("source_file", "VARCHAR"),
     ("source_row", "BIGINT"),

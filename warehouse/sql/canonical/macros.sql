@@ -34,6 +34,11 @@ create or replace macro flag_fault(cell, label) as
     case when cell in ('true', 'false') then null else label || ':BAD_FLAG' end;
 create or replace macro text_fault(cell, label, longest) as
     case when strlen(cell) > longest then label || ':TOO_LONG' end;
+create or replace macro total_fault(cell, label) as
+    case
+        when regexp_matches(cell, '(?i)^\s*(gran |grand |sub[ -]?)?total(es)?( general)?\s*:?\s*$')
+            then label || ':TOTAL_ROW'
+    end;
 create or replace macro currency_fault(cell, label, wanted) as
     case when cell = wanted then null else label || ':OTHER_CURRENCY' end;
 create or replace macro money(cell) as try_cast(cell as decimal(18, 2));

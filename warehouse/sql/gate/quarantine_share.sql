@@ -2,15 +2,26 @@
 -- grain:   one row, one tape
 -- reads:   quarantine, tape_loan, tape_schedule, tape_transaction, tape_balance_snapshot
 -- returns: bad_rows (with a reason of their own), rows taken, and the shares 0..1 of all rows and
---          of the reported outstanding balance
+--          of the reported outstanding balance; a row of totals is no loan: it is taken out and
+--          told, and is in no share
 -- source:  quality gate: limits on rows and on balance
-with taken as (
+with judged as (
+
+    select
+        reason,
+        balance,
+        reason like '%:TOTAL_ROW' as is_total
+    from quarantine
+
+),
+
+taken as (
 
     select
         count(*) filter (where reason <> 'LOAN_QUARANTINED') as bad_rows,
-        count(*) as taken_rows,
-        coalesce(sum(balance), 0) as taken_balance
-    from quarantine
+        count(*) filter (where not is_total) as taken_rows,
+        coalesce(sum(balance) filter (where not is_total), 0) as taken_balance
+    from judged
 
 ),
 
@@ -24,6 +35,7 @@ whole as (
         (
             select coalesce(sum(coalesce(outstanding_reported, disbursed_principal)), 0)
             from tape_loan
+            where row_fault is null or row_fault not like '%:TOTAL_ROW'
         )
         + (
             select coalesce(sum(balance), 0)

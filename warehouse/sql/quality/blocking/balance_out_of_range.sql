@@ -1,6 +1,6 @@
 -- balance_out_of_range: balances below 0 or above the principal of their loan
 -- grain:   one row of loans.csv or loan_par_balances.csv
--- reads:   loan, balance_snapshot, book_history (one open spell a loan, of $as_of)
+-- reads:   loan, balance_snapshot
 -- returns: the bad rows; a snapshot's balance is its live and its written-off part together
 -- source:  loan tape contract, version 1: a balance only falls from the principal to 0
 with reported as (
@@ -19,12 +19,13 @@ bad_snapshot as materialized (
     select
         reported.loan_key,
         reported.source_row,
-        'balance ' || reported.balance || ', principal ' || spell.disbursed_principal as detail
+        concat(
+            'balance ', reported.balance, ', principal ',
+            coalesce(cast(loan.disbursed_principal as varchar), 'unknown')
+        ) as detail
     from reported
-    inner join book_history as spell on reported.loan_key = spell.loan_key
-    where
-        spell.valid_to is null
-        and (reported.lowest_part < 0 or reported.balance > spell.disbursed_principal)
+    inner join loan on reported.loan_key = loan.loan_key
+    where reported.lowest_part < 0 or reported.balance > loan.disbursed_principal
 
 )
 
@@ -32,7 +33,10 @@ select
     'loans.csv' as source_file,
     source_row,
     loan_id,
-    'balance ' || outstanding_reported || ', principal ' || disbursed_principal as detail
+    concat(
+        'balance ', outstanding_reported, ', principal ',
+        coalesce(cast(disbursed_principal as varchar), 'unknown')
+    ) as detail
 from loan
 where outstanding_reported < 0 or outstanding_reported > disbursed_principal
 

@@ -54,11 +54,14 @@ def tapewatch(
 @app.command()
 def run(
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
-            "--input", metavar="PATH", help="The ZIP, its folder, or a CSV of it; repeatable."
+            "--input",
+            metavar="PATH",
+            help="A ZIP, workbook, folder, CSV or Parquet; repeatable. Without it the export is "
+            "fetched from Cascade, or the newest of the drop folder is taken.",
         ),
-    ],
+    ] = None,
     as_of: Day = None,
     portfolio: Portfolio = None,
     backfill: Annotated[
@@ -78,7 +81,7 @@ def run(
     from warehouse.job import RunRequest
 
     accepted = accepted_anomaly(accept_anomaly, reason)
-    request = RunRequest(tuple(inputs), as_of, backfill, accepted)
+    request = RunRequest(tuple(inputs or ()), as_of, backfill, accepted)
     run_tape(request, portfolio, is_profiled=profile, is_json=json)
 
 
@@ -90,6 +93,9 @@ def kpi(
         bool, typer.Option("--loans", help="Show the loans behind it, ids masked.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many loans to show.")] = 20,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write those loans for a spreadsheet.")
+    ] = None,
     portfolio: Portfolio = None,
     json: Json = False,
 ) -> None:
@@ -97,13 +103,14 @@ def kpi(
     from deployments.commands.kpi import show_kpi, show_kpis
     from settings.load import load_settings
 
-    if loans and name is None:
+    if (loans or csv) and name is None:
         raise typer.BadParameter("name the KPI whose loans to show", param_hint="--loans")
     settings = load_settings(portfolio=portfolio)
     if name is None:
         show_kpis(settings, as_of, is_json=json)
     else:
-        show_kpi(name, settings, as_of, limit=limit if loans else None, is_json=json)
+        shown = limit if loans or csv else None
+        show_kpi(name, settings, as_of, limit=shown, csv=csv, is_json=json)
 
 
 @runs_app.callback()
@@ -189,6 +196,33 @@ def stress(
     from deployments.commands.stress import stress_phase
 
     stress_phase(phase, loans, seed)
+
+
+@app.command()
+def inspect(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="A ZIP, workbook, folder or table.")
+    ],
+    json: Json = False,
+) -> None:
+    """Show what a file is, how its columns are read, and which KPIs it will give."""
+    from deployments.commands.inspect import inspect_input
+    from settings.load import load_settings
+
+    inspect_input(inputs, load_settings(), is_json=json)
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the JSON Schema: loan_tape.json.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the contract of a loan tape: kinds, tables, columns and the names they may have."""
+    from deployments.commands.schema import show_schema
+
+    show_schema(out, is_json=json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from settings.kpis import Kpi, load_catalogue
 from warehouse.json_text import JsonObject, pretty_json
+from warehouse.kinds import TapeFacts
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.output import read_health, read_kpis
 from warehouse.run_folder import SealedRun
@@ -37,8 +38,13 @@ def values_by_name(run: SealedRun | None) -> dict[str, KpiValue]:
 
 
 def change_of(value: KpiValue, before: KpiValue | None) -> Decimal | None:
-    """Return what changed since the run before; None when either is unknown."""
+    """Return what changed since the run before; None when either is unknown.
+
+    Values of two bases say two things: they never make a change.
+    """
     if value.value is None or before is None or before.value is None:
+        return None
+    if value.basis != before.basis:
         return None
     return value.value - before.value
 
@@ -84,6 +90,7 @@ def run_document(run: SealedRun, before: SealedRun | None, served: str | None) -
     return {
         "run": run.name,
         "run_id": manifest.run_id,
+        "tape_kind": TapeFacts.from_json(manifest.ingestion).kind.name,
         "as_of": manifest.identity.as_of.isoformat(),
         "environment": manifest.identity.environment,
         "portfolio": manifest.identity.portfolio,

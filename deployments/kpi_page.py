@@ -40,6 +40,7 @@ def _section(kpi: Kpi) -> str:
         f"- Better: {kpi.direction}",
         f"- Thresholds: {kpi.threshold_line() or 'none'}{_target(kpi)}",
         f"- Reads: {', '.join(kpi.requires)}",
+        *_other_bases(kpi),
         f"- Told to: {', '.join(kpi.audience)}",
         f"- Source: {kpi.source}",
     ]
@@ -59,6 +60,15 @@ def _section(kpi: Kpi) -> str:
             "",
         ]
     )
+
+
+def _other_bases(kpi: Kpi) -> list[str]:
+    return [
+        f"- Basis `{basis}`, where those are not told: "
+        f"[`{basis}/{kpi.name}.sql`](../warehouse/sql/kpi/{basis}/{kpi.name}.sql) "
+        f"from {', '.join(requires)}"
+        for basis, requires in kpi.other_bases.items()
+    ]
 
 
 def _target(kpi: Kpi) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
+from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,7 @@ from settings.kpis import Kpi
 from settings.model import Settings
 from settings.thresholds import Status
 from warehouse.job import RunOutcome
+from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Reconciliation
@@ -72,6 +74,7 @@ def print_outcome(
         "published": f"published run {run.name}",
         "stored": f"stored run {run.name}, not served: a later day is",
         "already_published": f"already published: nothing changed, run {run.name}",
+        "no_new_data": f"no new data: the export is the one of run {run.name}, nothing changed",
     }[outcome.outcome]
     console.print(said, style="bold", markup=False, soft_wrap=True)
     console.print()
@@ -121,7 +124,12 @@ def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> 
 
 def print_reconciliation(console: Console, run: SealedRun) -> None:
     """Show how many of the lender's own snapshot rows the ledger reproduces."""
-    said = cast("Mapping[str, int]", run.manifest.quality["reconciliation"])
+    said = cast("Mapping[str, int] | None", run.manifest.quality["reconciliation"])
+    if said is None:
+        kind = TapeFacts.from_json(run.manifest.ingestion).kind
+        line = f"not reconciled: {kind.title} tells no ledger to hold its balances against"
+        console.print(line, style="dim", soft_wrap=True)
+        return
     reconciliation = Reconciliation(said["matched"], said["compared"])
     is_whole = reconciliation.matched == reconciliation.compared
     style = "green" if is_whole else COLOURS["critical"]
@@ -177,12 +185,15 @@ def trust_facts(run: SealedRun) -> dict[str, str | Text]:
     return {
         "warnings": _warnings(run),
         "quarantine": _quarantine(run),
+        **_restated(run),
         "health": _health(run),
     }
 
 
 def _kpi_cells(kpi: Kpi | None, value: KpiValue, before: KpiValue | None) -> Iterable[Text | str]:
     name = Text(value.name if kpi is None else kpi.title)
+    if value.value is not None and kpi is not None and value.basis in kpi.other_bases:
+        name.append(f" ({value.basis})", style="dim")
     if value.denominator is not None:
         name.append(f"\n  {_sum(value.numerator)} / {_sum(value.denominator)}", style="dim")
     has_lines = kpi is not None and kpi.thresholds is not None
@@ -217,6 +228,26 @@ def _quarantine(run: SealedRun) -> str:
     told = told if facts["loans"] else []
     told += [f"{count:,} duplicate rows of {name} dropped" for name, count in dropped.items()]
     return ", ".join(told) or "none"
+
+
+def _restated(run: SealedRun) -> dict[str, Text]:
+    """Return what a changed past did to the KPIs of the day it was told of before."""
+    facts = cast("Mapping[str, JsonValue] | None", run.manifest.quality.get("restated"))
+    if facts is None:
+        return {}
+    kpis = cast("list[Mapping[str, str | None]]", facts["kpis"])
+    told = [_moved(effect) for effect in kpis] or ["no KPI of that day moves"]
+    text = Text(f"{facts['changed']:,} changes to {facts['as_of']} as run {facts['run']} told it: ")
+    return {"restated": text.append(", ".join(told), COLOURS["warning"])}
+
+
+def _moved(effect: Mapping[str, str | None]) -> str:
+    name = str(effect["kpi"])
+    kpi = catalogue().get(name)
+    before, after = (None if v is None else Decimal(v) for v in (effect["before"], effect["after"]))
+    if kpi is None:
+        return f"{name} {before} -> {after}"
+    return f"{kpi.title} {kpi.format(before)} -> {kpi.format(after)}"
 
 
 def _health(run: SealedRun) -> Text:

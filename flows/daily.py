@@ -9,6 +9,7 @@ from prefect import flow, get_run_logger
 from settings.load import load_settings
 from settings.version import code_version
 from tasks.artifacts import publish_kpi_table
+from tasks.feed import export_feed
 from tasks.phases import prefect_phases
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.run import Start, run_daily
@@ -16,7 +17,7 @@ from warehouse.run import Start, run_daily
 
 @flow(name="daily", flow_run_name="daily", persist_result=False, validate_parameters=True)
 def daily(
-    inputs: list[Path],
+    inputs: list[Path] | None = None,
     as_of: date | None = None,
     portfolio: str | None = None,
     is_backfill: bool = False,
@@ -25,7 +26,9 @@ def daily(
     """Run the four phases on one export and show its KPIs.
 
     Args:
-        inputs: The export's ZIP, the folder of its CSVs, or the four CSVs.
+        inputs: The export's ZIP, workbook, folder or files; without them it is fetched from
+            Cascade as the block cascade-export/<portfolio> or the settings say, or else the
+            newest export of the drop folder is taken.
         as_of: The day the tape is of; read off its ledger when absent.
         portfolio: Whose book this is; the settings' portfolio when absent.
         is_backfill: Store a day older than the served one without serving it.
@@ -35,9 +38,10 @@ def daily(
         TapewatchError: What stopped the run, with the next step.
     """
     settings = load_settings(portfolio=portfolio)
-    request = RunRequest(tuple(inputs), as_of, is_backfill, accepted)
+    request = RunRequest(tuple(inputs or ()), as_of, is_backfill, accepted)
     start = Start(uuid4().hex, datetime.now(UTC), code_version())
-    outcome = run_daily(request, settings, start, prefect_phases(settings.phases))
+    feed = None if inputs else export_feed(settings)
+    outcome = run_daily(request, settings, start, prefect_phases(settings.phases), feed)
     log = get_run_logger()
     shown = publish_kpi_table(outcome, return_state=True)
     if not shown.is_completed():  # the run is published: a page that is not drawn undoes nothing

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -25,14 +25,16 @@ from deployments.render import (
     status_text,
     trust_facts,
 )
+from deployments.spreadsheet import write_csv
 from settings.errors import UsageError
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
 from warehouse.book import book_parameters
 from warehouse.engine import bound, read_sql
+from warehouse.kinds import TapeFacts, sql_folder
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
-from warehouse.loans import LoansBehind, has_loans, loans_behind
+from warehouse.loans import LoansBehind, LoanShare, has_loans, loans_behind
 from warehouse.rebuild import run_settings
 from warehouse.run_folder import SealedRun, read_current
 
@@ -41,6 +43,12 @@ class KpiNotInRunError(UsageError):
     """The run is older than the KPI."""
 
     code = "KPI_NOT_IN_RUN"
+
+
+class NotOfLoansError(UsageError):
+    """The KPI is not made of loans, so none can be written."""
+
+    code = "NOT_OF_LOANS"
 
 
 @dataclass(frozen=True)
@@ -54,19 +62,27 @@ class _View:
     settings: Settings
 
     @property
+    def sql_folder(self) -> str:
+        return sql_folder(self.kpi, self.value.basis)
+
+    @property
+    def sql(self) -> str:
+        return read_sql(self.sql_folder, self.kpi.name)
+
+    @property
     def sql_path(self) -> str:
-        return f"warehouse/sql/kpi/{self.kpi.name}.sql"
+        return f"warehouse/sql/{self.sql_folder}/{self.kpi.name}.sql"
 
     @property
     def is_definition_current(self) -> bool:
-        sql = read_sql("kpi", self.kpi.name)
+        sql = self.sql
         return self.value.definition_sha256 == hashlib.sha256(sql.encode()).hexdigest()
 
     def parameters(self) -> dict[str, str]:
         """Return the dates and numbers that the KPI's SQL was given for this run."""
         as_of = self.run.manifest.identity.as_of
         given = bound(
-            read_sql("kpi", self.kpi.name),
+            self.sql,
             book_parameters(run_settings(self.run, self.settings), as_of),
         )
         return {name: str(given[name]) for name in sorted(given)}
@@ -88,9 +104,17 @@ def show_kpis(settings: Settings, as_of: date | None, *, is_json: bool) -> None:
 
 
 def show_kpi(
-    name: str, settings: Settings, as_of: date | None, *, limit: int | None, is_json: bool
+    name: str,
+    settings: Settings,
+    as_of: date | None,
+    *,
+    limit: int | None,
+    csv: Path | None,
+    is_json: bool,
 ) -> None:
     """Show one KPI with all that is needed to work it out again, and `limit` of its loans.
+
+    The loans shown also go to `csv`, if that is given.
 
     Raises:
         KpiNotInRunError: The run is older than the KPI.
@@ -107,6 +131,8 @@ def show_kpi(
     before = values_by_name(earlier_run(layout, run)).get(name)
     view = _View(kpi, run, value, before, settings)
     behind = None if limit is None else _loans(view, limit)
+    if csv is not None:
+        _write_loans(csv, view, behind)
     if is_json:
         print_json(_document(view) | (_parts_document(view, behind) if limit is not None else {}))
         return
@@ -129,10 +155,22 @@ def _run_line(layout: Layout, run: SealedRun) -> str:
 
 def _loans(view: _View, limit: int) -> LoansBehind | None:
     """Return the loans of a KPI, None for one that is made of other things."""
-    if not has_loans(view.kpi.name):
+    is_own_basis = view.sql_folder == "kpi"
+    tape = TapeFacts.from_json(view.run.manifest.ingestion)
+    if not (is_own_basis and tape.kind.has_loans and has_loans(view.kpi.name)):
         return None
     with TemporaryDirectory(prefix="tapewatch-") as spill:
         return loans_behind(view.run, view.value, view.settings, Path(spill), limit)
+
+
+def _write_loans(path: Path, view: _View, behind: LoansBehind | None) -> None:
+    if behind is None:
+        raise NotOfLoansError(
+            f"{view.kpi.title} of run {view.run.name} is not made of loans",
+            fix="leave --csv out; par_90, collection_rate and rdr_90 of a ledger are made of loans",
+        )
+    columns = [field.name for field in fields(LoanShare)]
+    write_csv(path, columns, [astuple(share) for share in behind.largest])
 
 
 def _document(view: _View) -> dict[str, JsonValue]:
@@ -189,10 +227,10 @@ def _print_view(console: Console, view: _View) -> None:
     same = "as it is now" if view.is_definition_current else "the file has changed since"
     facts = {
         "unknown": value.reason or "",
-        "formula": kpi.formula,
+        "formula": kpi.formula if view.sql_folder == "kpi" else _what(view.sql),
         "numerator": _figure(value.numerator),
         "denominator": _figure(value.denominator),
-        "figures": _returns(kpi.name),
+        "figures": _returns(view.sql),
         "value": "" if value.value is None else f"{value.value:f} (basis {value.basis})",
         "thresholds": kpi.threshold_line(),
         "change": _change_line(view),
@@ -215,10 +253,15 @@ def _figure(number: Decimal | None) -> str:
     return "" if number is None else f"{number:,.2f}"
 
 
-def _returns(name: str) -> str:
+def _what(sql: str) -> str:
+    """Return what the first line of a KPI's SQL says it is."""
+    return sql.splitlines()[0].partition(":")[2].strip()
+
+
+def _returns(sql: str) -> str:
     """Return what the header of the KPI's SQL says of its figures and their units."""
     said: list[str] = []
-    for line in read_sql("kpi", name).splitlines():
+    for line in sql.splitlines():
         if line.startswith("-- returns:") or (said and line.startswith("--   ")):
             said.append(line.removeprefix("-- returns:").removeprefix("--").strip())
         elif said:
@@ -228,7 +271,7 @@ def _returns(name: str) -> str:
 
 def _print_parts(console: Console, view: _View, behind: LoansBehind | None) -> None:
     if behind is None:
-        console.print(f"{view.kpi.title} is not made of loans but of:", soft_wrap=True)
+        console.print(f"{view.kpi.title} is not made of loans of this tape", soft_wrap=True)
         print_facts(console, _parts(view) or {"nothing": "no check failed"})
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

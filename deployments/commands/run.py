@@ -16,7 +16,7 @@ from settings.errors import UsageError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
-from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
+from warehouse.job import AcceptedAnomaly, Fetch, RunOutcome, RunRequest
 from warehouse.layout import Layout
 from warehouse.profile import Cost, Profile
 from warehouse.run import Start, run_daily
@@ -52,7 +52,7 @@ def run_tape(
     profile = Profile() if is_profiled else None
     phases = PlainPhases(settings.phases, open_console(stderr=True), profile)
     try:
-        outcome = run_daily(request, settings, start, phases)
+        outcome = run_daily(request, settings, start, phases, _feed(request, settings))
     except BaseException as error:
         raise AttemptFailed(_known_attempt(settings, start.attempt_id)) from error
     if is_json:
@@ -62,6 +62,14 @@ def run_tape(
     print_outcome(console, outcome, settings)
     if profile is not None:
         print_profile(console, profile)
+
+
+def _feed(request: RunRequest, settings: Settings) -> Fetch | None:
+    if request.inputs:
+        return None
+    from blocks.clients.feed import open_feed  # httpx: not for a run on a named file
+
+    return open_feed(settings, settings.cascade)
 
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:

@@ -113,7 +113,8 @@ def _rebuilt_document(rebuilt: Rebuilt) -> dict[str, JsonValue]:
     found = rebuilt.reconciliation
     return {
         "is_same_sql": rebuilt.is_same_sql,
-        "reconciliation": {
+        "reconciliation": found
+        and {
             "matched": found.matched,
             "compared": found.compared,
             "is_equal": rebuilt.is_reconciliation_equal,
@@ -144,12 +145,18 @@ def _print_verdict(console: Console, verdict: _Verdict) -> None:
     facts = {
         "  files": f"{len(manifest.files)} files and the manifest have the bytes that were sealed",
         "  chain": _chain_line(verdict.folder, manifest.previous_run),
-        "  reconciled": rebuilt.reconciliation.line().removeprefix("reconciled: "),
+        "  reconciled": _reconciled(rebuilt),
         "  KPIs": _kpi_line(rebuilt),
     }
     if rebuilt.differing and not rebuilt.is_same_sql:
         facts["  SQL"] = "not the SQL that sealed this run, so other figures prove nothing"
     print_facts(console, facts)
+
+
+def _reconciled(rebuilt: Rebuilt) -> str:
+    if rebuilt.reconciliation is None:
+        return "the tape tells no ledger"
+    return rebuilt.reconciliation.line().removeprefix("reconciled: ")
 
 
 def _chain_line(folder: Path, previous: str | None) -> str:

@@ -178,7 +178,6 @@ def test_a_setting_that_is_missing_or_wrong_is_78(
     "arguments",
     [
         ["rum"],
-        ["run"],
         ["run", "--input", "x", "--as-of", "yesterday"],
         ["run", "--input", "x", "--as-of", "2025-02-30"],
         ["run", "--input", "x", "--reason", "I know"],

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import zipfile
+from pathlib import Path
 
 import pytest
 
 from settings.errors import StorageError
-from warehouse.csv_text import SchemaMissingError
+from tests.export_server import COOKIE, TOKEN, serve_export
+from warehouse.columns import SchemaMissingError
 from warehouse.synthetic import write_tape
 
 LOANS = 300
@@ -104,3 +107,34 @@ def test_what_can_heal_is_tried_again(prefect_server, home):
 
     assert retries() == "done"
     assert len(tries) == 2
+
+
+def test_the_flow_takes_the_export_that_a_saved_block_names(prefect_server, home, tape, tmp_path):
+    from blocks.cascade import CascadeExport
+    from flows.daily import daily
+
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in tape.iterdir():
+            packed.write(path, path.name)
+    with serve_export(archive.read_bytes()) as (url, seen):
+        block = CascadeExport(portfolio="default", session_cookie=COOKIE, export_url=url)
+        block.save("default", overwrite=True, _sync=True)
+
+        outcome = daily()
+
+    CascadeExport.delete("default", _sync=True)
+    assert outcome.outcome == "published"
+    assert outcome.sealed.manifest.ingestion["origin"] == "cascade"
+    assert len(seen) == 1
+    assert not [secret for secret in (COOKIE, TOKEN) if secret.encode() in prefect_database()]
+
+
+def prefect_database():
+    """Return every byte of the server's database: its secrets are encrypted there."""
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
+
+    url = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
+    path = Path(url.split("///")[1])
+    assert path.is_file()
+    return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))

@@ -20,6 +20,7 @@ WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 PHASE ?=
 LOANS ?= 1000000
+WIDE ?= 0
 TRIALS ?= 1000
 
 # ------------------------------------------------------------------ what a person does
@@ -60,6 +61,10 @@ test-cov: $(VENV)/.dev ## the tests, with the floor under their branch coverage
 .PHONY: bench
 bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run
 	$(BIN)/python -m deployments.bench
+
+.PHONY: bench-inputs
+bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 12 GB CSV
+	$(BIN)/python -m deployments.bench_inputs --wide-rows $(WIDE)
 
 .PHONY: stress
 stress: $(VENV)/.run ## one phase on a large tape: make stress PHASE=ingestion LOANS=1000000

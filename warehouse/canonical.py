@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from settings.errors import DataRejectedError
 from settings.model import Settings
 from warehouse.csv_text import EmptyTableError, TableFile, explain_csv_error, view_table
-from warehouse.engine import copy_to_parquet, one_row, read_sql, view_parquet
+from warehouse.engine import copy_to_parquet, literal, one_row, read_sql, view_parquet
 from warehouse.kinds import FOUR_TABLES, SNAPSHOTS, TapeKind
 from warehouse.masking import hmac_pads
 from warehouse.tape import LOANS, PAR_BALANCES, TAPE_TABLES
@@ -69,14 +69,19 @@ def read_tape(
     }
     if kind is FOUR_TABLES:
         return _read_ledger(db, files, folder, parameters)
-    last = _last_reporting_date(db, next(iter(files.values())), dates)
+    [file] = files.values()
+    parameters["last_ledger_date"] = last = None
+    if kind is SNAPSHOTS:
+        labels = _labels(db, file)
+        last = min(labels[-1], dates.received) if labels else None
+        parameters["last_ledger_date"] = _last_day_told(labels, dates.declared or last)
+    rows = {file.table.canonical: _copy_table(db, file, folder, parameters)}
+    last = last or _last_reporting_date(db, folder / f"{file.table.canonical}.parquet", dates)
     if last is None and dates.declared is None:
         raise AsOfUnknownError(
-            f"{next(iter(files.values())).table.file_name} has no readable reporting date",
+            f"{file.table.file_name} has no readable reporting date",
             fix="declare the day it is of: --as-of 2025-12-31",
         )
-    parameters["last_ledger_date"] = _last_day_told(db, kind, dates.declared or last)
-    rows = {f.table.canonical: _copy_table(db, f, folder, parameters) for f in files.values()}
     if kind is SNAPSHOTS:
         rows |= _write_loans(db, folder)
     return CanonicalTape(folder, rows, last)
@@ -116,46 +121,39 @@ def _copy_table(
     return rows
 
 
-def _last_reporting_date(db: DuckDBPyConnection, file: TableFile, dates: Dates) -> date | None:
-    """Return the last reporting date of a tape that came without a ledger: never its future."""
-    if "reporting_date" not in file.columns:
-        return None  # no need to read a file that may have 10 GB
+def _labels(db: DuckDBPyConnection, file: TableFile) -> list[date]:
+    """Return the labels of a month-end book, read once more before it is, oldest first."""
     from duckdb import InvalidInputException
 
     try:
         view_table(db, file)
-        (last,) = one_row(
-            db,
-            "select max(try_cast(reporting_date as date)) from raw where is_day(reporting_date)",
-            {},
-        )
+        rows = db.execute(
+            "select distinct try_cast(reporting_date as date) as label from raw "
+            "where is_day(reporting_date) and label is not null order by label"
+        ).fetchall()
     except InvalidInputException as error:
         raise explain_csv_error(error, file.table) from None  # its text quotes the tape
-    return None if last is None else min(last, dates.received)
+    return [label for (label,) in rows]
 
 
-def _last_day_told(db: DuckDBPyConnection, kind: TapeKind, day: date | None) -> date | None:
-    """Return the day that the last label of a month-end book is of: `day` in its partial month.
+def _last_day_told(labels: list[date], day: date | None) -> date | None:
+    """Return the day that the last label is of: `day` in its partial month, else the label's own.
 
-    `raw` must be offered. No other label is cut: a later month is not of an earlier day.
+    No other label is cut, so that no balance of a later month is taken for one of an earlier day.
     """
-    if kind is not SNAPSHOTS or day is None:
+    if day is None or not labels:
         return day
-    (is_partial,) = one_row(
-        db,
-        """
-        with told as (
-            select distinct try_cast(reporting_date as date) as label
-            from raw
-        )
-        select coalesce(max(label) = last_day(max(label)), false)
-            and coalesce(date_trunc('month', max(label)) <= $day, false)
-            and count(*) filter (where label >= $day) = 1
-        from told
-        """,
-        {"day": day},
-    )
-    return day if is_partial else date.max
+    last = labels[-1]
+    is_month_end = (last + timedelta(days=1)).day == 1
+    is_last_month = last.replace(day=1) <= day and all(label < day for label in labels[:-1])
+    return day if is_month_end and is_last_month else last
+
+
+def _last_reporting_date(db: DuckDBPyConnection, path: Path, dates: Dates) -> date | None:
+    """Return the last reporting date of the rows that can be read: never its future."""
+    rows = f"read_parquet({literal(str(path))})"
+    (last,) = one_row(db, f"select max(reporting_date) from {rows} where row_fault is null", {})
+    return None if last is None else min(last, dates.received)
 
 
 def _write_loans(db: DuckDBPyConnection, folder: Path) -> dict[str, int]:

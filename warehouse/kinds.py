@@ -29,8 +29,9 @@ _OF_REPORTED = frozenset({"restated_book", "reporting_date_stale"})
 class TapeKind:
     """One kind of input.
 
-    `basis` is that of every figure its book gives. `offers` are the tables, and the columns of the
-    book (`book.customer_id`), that a KPI may require; those in `offers_if` only when the columns
+    `basis` is that of every figure its book gives; `book_sql` and `completeness_sql` name the SQL
+    that makes the book, and that counts the cells which must be there. `offers` are the tables, and
+    the columns of the book (`book.customer_id`), that a KPI may require; those in `offers_if` only when the columns
     named there were found. `checks` are the quality checks to run, each with the column it is
     about when that may be absent; None means all but those of other kinds.
     """
@@ -40,6 +41,7 @@ class TapeKind:
     basis: str
     tables: tuple[TapeTable, ...]
     book_sql: str
+    completeness_sql: str | None
     offers: tuple[str, ...]
     offers_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     checks: Mapping[str, str | None] | None = None
@@ -73,6 +75,7 @@ FOUR_TABLES = TapeKind(
     "ledger",
     TAPE_TABLES,
     "book",
+    "completeness",
     offers=(
         *_ALWAYS,
         *_LEDGER_TABLES,
@@ -89,6 +92,7 @@ LOAN_LIST = TapeKind(
     "reported",
     (LOAN_TAPE,),
     "book_of_loan_tape",
+    "completeness_of_loan_tape",
     offers=(
         *_ALWAYS,
         "book.loan_id",
@@ -131,6 +135,7 @@ SNAPSHOTS = TapeKind(
     "reported",
     (PAR_BALANCES,),
     "book_of_snapshots",
+    "completeness_of_snapshots",
     offers=(*_ALWAYS, "book.loan_id", "book.written_off_principal"),
     checks=dict.fromkeys(
         (
@@ -159,6 +164,7 @@ AGGREGATE = TapeKind(
     "bucketed",
     (FACILITY,),
     "book_of_buckets",
+    None,  # a row with a bad cell refuses the tape
     offers=(*_ALWAYS, "facility_position"),
     offers_if={"facility_position.cash_available": ("cash_available", "total_eligible")},
     checks=dict.fromkeys((*sorted(_OF_FACILITY), "reporting_date_stale")),

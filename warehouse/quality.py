@@ -181,7 +181,9 @@ def reconcile(
     return Reconciliation(compared - bad, compared)
 
 
-def completeness(db: DuckDBPyConnection) -> Decimal | None:
+def completeness(db: DuckDBPyConnection, kind: TapeKind) -> Decimal | None:
     """Return the share of required cells that are there, 0..1, over the rows as read."""
-    (share,) = one_row(db, read_sql("gate", "completeness"), {})
+    if kind.completeness_sql is None:
+        return None
+    (share,) = one_row(db, read_sql("gate", kind.completeness_sql), {})
     return share

@@ -74,7 +74,7 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         key = settings.pii_key_bytes()
         checks = run_checks(db, parameters, key, names, ingested.file_names)
         reconciliation = reconcile(db, checks, parameters) if kind.has_ledger else None
-        quality = _quality_facts(quarantine, checks, reconciliation, _completeness(db, ingested))
+        quality = _quality_facts(quarantine, checks, reconciliation, completeness(db, kind))
         quality |= _accepted(job)
         quality["restated"] = restated_facts(db, ingested.tape, compared, checks, settings)
         report = _report(ingested, quality, checks)
@@ -106,10 +106,6 @@ def _check_names(job: Job, ingested: Ingested) -> dict[Level, list[str]]:
     if ingested.tape.kind is LOAN_LIST and not job.settings.quality.loan_tape_lists_closed_loans:
         names["blocking"].remove("lost_loans")
     return names
-
-
-def _completeness(db: DuckDBPyConnection, ingested: Ingested) -> Decimal | None:
-    return completeness(db) if ingested.tape.kind.has_loans else None
 
 
 def _log(

@@ -152,6 +152,16 @@ def _data_folder(settings: Settings) -> Finding:
     return Finding("data folder", "ok", told)
 
 
+def _source(settings: Settings) -> Finding:
+    """Judge where a run without --input takes its export from; nobody is asked for it."""
+    if not settings.cascade.is_configured:
+        told = f"Cascade is not configured: exports are taken from {settings.drop_folder}"
+        return Finding("source", "ok", told)
+    from blocks.clients.export_url import export_url  # httpx: only where it is needed
+
+    return Finding("source", "ok", f"Cascade at {export_url(settings.cascade).host}")
+
+
 def _engine(settings: Settings) -> Finding:
     sql = "select current_setting('threads'), current_setting('memory_limit')"
     with (
@@ -202,6 +212,7 @@ def _last_success(settings: Settings) -> Finding:
 
 _RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "data folder": _data_folder,
+    "source": _source,
     "engine": _engine,
     "writer": _writer,
     "served run": _served,

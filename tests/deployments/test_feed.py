@@ -112,3 +112,26 @@ def test_without_any_source_the_line_names_all_three(home, tapewatch):
     assert done.code == 69
     assert "TAPEWATCH-NO_INPUT" in done.err
     assert all(way in done.err for way in ("--input", "CASCADE_EXPORT_URL", "data/raw/cascade"))
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict", "told"),
+    [
+        ("https://app.cascadedebt.com/export?token=x", "ok", "Cascade at app.cascadedebt.com"),
+        ("https://elsewhere.invalid/export", "failed", "CASCADE_EXPORT_URL is refused"),
+        (None, "failed", "CASCADE_EXPORT_URL"),
+    ],
+)
+def test_the_doctor_judges_the_source_without_asking_it(
+    home, tapewatch, monkeypatch, url, verdict, told
+):
+    monkeypatch.setenv("CASCADE_SESSION_COOKIE", COOKIE)
+    if url:
+        monkeypatch.setenv("CASCADE_EXPORT_URL", url)
+
+    checks = json.loads(tapewatch("doctor", "--json").out)["checks"]
+
+    [source] = [check for check in checks if check["check"] == "source"]
+    assert source["verdict"] == verdict
+    assert told in source["found"]
+    assert "token" not in source["found"]

@@ -31,9 +31,9 @@ class TapeKind:
 
     `basis` is that of every figure its book gives; `book_sql` and `completeness_sql` name the SQL
     that makes the book, and that counts the cells which must be there. `offers` are the tables, and
-    the columns of the book (`book.customer_id`), that a KPI may require; those in `offers_if` only when the columns
-    named there were found. `checks` are the quality checks to run, each with the column it is
-    about when that may be absent; None means all but those of other kinds.
+    the columns of the book (`book.customer_id`), that a KPI may require; those in `offers_if` only
+    when the columns named there were found. `checks` are the quality checks to run, each with the
+    column it is about when that may be absent; None means all but those of other kinds.
     """
 
     name: str

@@ -15,6 +15,7 @@ _ALWAYS = ("book", "health_component", "quality_result")
 _OF_FACILITY = frozenset(
     {
         "facility_row_unreadable",
+        "facility_future_date",
         "facility_date_repeated",
         "facility_amount_negative",
         "buckets_differ_from_total",

@@ -58,6 +58,14 @@ KINDS = [
         (FACILITY, 1, None, "amount:BAD_NUMBER"),
         **positions({"row_fault": "amount:BAD_NUMBER"}),
     ),
+    good("facility_future_date", "the day before it came", tape(), **positions({})),
+    bad(
+        "facility_future_date",
+        "the day after it came",  # received on 2025-02-01
+        tape(),
+        (FACILITY, 1, None, "reported 2025-02-02, received 2025-02-01"),
+        **positions({"reporting_date": "2025-02-02"}),
+    ),
     good(
         "facility_date_repeated",
         "two days",

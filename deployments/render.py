@@ -185,6 +185,7 @@ def trust_facts(run: SealedRun) -> dict[str, str | Text]:
     return {
         "warnings": _warnings(run),
         "quarantine": _quarantine(run),
+        **_kind_before(run),
         **_restated(run),
         "health": _health(run),
     }
@@ -228,6 +229,14 @@ def _quarantine(run: SealedRun) -> str:
     told = told if facts["loans"] else []
     told += [f"{count:,} duplicate rows of {name} dropped" for name, count in dropped.items()]
     return ", ".join(told) or "none"
+
+
+def _kind_before(run: SealedRun) -> dict[str, Text]:
+    title = run.manifest.quality.get("kind_before")
+    if title is None:
+        return {}
+    told = f"the run before was of {title}: their values are not compared"
+    return {"kind": Text(told, COLOURS["warning"])}
 
 
 def _restated(run: SealedRun) -> dict[str, Text]:

@@ -286,8 +286,11 @@ class Settings(BaseSettings):
 
     @property
     def drop_folder(self) -> Path:
-        """Where senders put their exports."""
-        return self.root_dir / self.ingestion.drop_folder
+        """Where senders put the exports of this portfolio."""
+        folder = self.root_dir / self.ingestion.drop_folder
+        if self.portfolio.name == "default":
+            return folder
+        return folder.with_name(f"{folder.name}-{self.portfolio.name}")
 
     def pii_key_bytes(self) -> bytes:
         """Return the key for every HMAC over a customer's data: the text's own UTF-8 bytes."""

@@ -63,6 +63,7 @@ def read_tape(
     """
     db.execute(read_sql("canonical", "macros"))
     parameters: dict[str, Any] = {
+        "declared_date": dates.declared,
         "currency": settings.portfolio.currency,
         "customer_id_pattern": settings.quality.customer_id_pattern,
         **hmac_pads(settings.pii_key_bytes()),
@@ -150,9 +151,9 @@ def _last_day_told(labels: list[date], day: date | None) -> date | None:
 
 
 def _last_reporting_date(db: DuckDBPyConnection, path: Path, dates: Dates) -> date | None:
-    """Return the last reporting date of the rows that can be read: never its future."""
+    """Return the last reporting date that can be read, in whatever row: never its future."""
     rows = f"read_parquet({literal(str(path))})"
-    (last,) = one_row(db, f"select max(reporting_date) from {rows} where row_fault is null", {})
+    (last,) = one_row(db, f"select max(reporting_date) from {rows}", {})
     return None if last is None else min(last, dates.received)
 
 

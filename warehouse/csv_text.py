@@ -129,7 +129,8 @@ def _as_text(name: str, kind: str) -> str:
         text = f"cast({name} as varchar)"
         return f"case when {whole} = {day} then cast({day} as varchar) else {text} end"
     if kind in ("DOUBLE", "FLOAT"):
-        return f"regexp_replace(cast({name} as varchar), '\\.0$', '')"
+        text = f"regexp_replace(cast({name} as varchar), '\\.0$', '')"
+        return f"case when isfinite({name}) then {text} else 'NaN' end"
     if kind == "VARCHAR":
         return f"nullif({name}, '')"
     return f"cast({name} as varchar)"

@@ -16,6 +16,7 @@ from warehouse.run_folder import SealedRun, list_runs
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_SHORTEST_DAYS = 7  # single days are noise
 HISTORY_TABLES = ("earlier_book", "earlier_total", "default_event")
 _COLUMNS = "loan_id, residual_principal, live_principal, days_past_due"
 
@@ -65,5 +66,6 @@ def write_history(
 def _opening(as_of: date, days: list[date], window_days: int) -> date | None:
     """Return the stored day nearest to the begin of the window, None without one."""
     begin = as_of - timedelta(days=window_days)
-    near = [day for day in days if begin - timedelta(days=window_days) <= day < as_of]
+    latest = as_of - timedelta(days=_SHORTEST_DAYS)
+    near = [day for day in days if begin - timedelta(days=window_days) <= day <= latest]
     return min(near, key=lambda day: (abs((day - begin).days), -day.toordinal()), default=None)

@@ -22,7 +22,6 @@ from warehouse.run_folder import (
     find_run,
     runs_of_inputs,
     served_date,
-    served_name,
 )
 from warehouse.source import StagedTape, hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
@@ -140,8 +139,8 @@ def _day(job: Job, tape: CanonicalTape) -> date:
 def _answered_before(job: Job, fetched: Fetched) -> Ingested | None:
     """Return the sealed run of this very question, without copying or reading the tape.
 
-    The bytes that are served already are no news when a feed brings them again, whatever day it
-    is by now: a stale export must not look fresh.
+    Bytes that a run was made of are no news when a feed brings them again, whatever day it is by
+    now: a stale export must not look fresh.
     """
     hashes: tuple[str, ...] | None = None
     for run in runs_of_inputs(job.layout, input_sizes(fetched.paths)):
@@ -149,7 +148,10 @@ def _answered_before(job: Job, fetched: Fetched) -> Ingested | None:
         identity = run.manifest.identity
         if identity.input_sha256s != hashes:
             continue
-        if fetched.is_feed and run.name == served_name(job.layout):
+        if fetched.is_feed and identity.book == (
+            job.settings.environment,
+            job.settings.portfolio.name,
+        ):
             return _answered(job, find_run(job.layout, identity), "no_new_data")
         is_same_day = (
             job.request.as_of == identity.as_of

@@ -23,7 +23,7 @@ _OF_FACILITY = frozenset(
         "restated_facility",
     }
 )
-_OF_REPORTED = frozenset({"restated_book", "reporting_date_stale"})
+_OF_REPORTED = frozenset({"restated_book", "restated_snapshot", "reporting_date_stale"})
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ LOAN_LIST = TapeKind(
         "default_without_dpd": "status",
         "customer_id_pattern": "customer_id",
         "reporting_date_stale": "reporting_date",
+        "reporting_date_after_as_of": "reporting_date",
         "restated_book": None,
     },
 )
@@ -154,7 +155,7 @@ SNAPSHOTS = TapeKind(
             "float_noise",
             "reporting_date_after_as_of",
             "reporting_date_stale",
-            "restated_book",
+            "restated_snapshot",
         )
     ),
 )

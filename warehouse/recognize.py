@@ -85,6 +85,7 @@ def recognize(candidates: Sequence[Candidate], where: str) -> Recognized:
         DataRejectedError: None is a tape; the nearest kind says what is missing.
     """
     named = {c.name: c for c in candidates if c.name in _BY_NAME}
+    _refuse_twins(candidates)
     if len(named) == len(_BY_NAME):
         return _recognized(FOUR_TABLES, {s: named[s] for s in _BY_NAME}, candidates)
     if named and set(named) != {PAR_BALANCES.source}:
@@ -92,6 +93,18 @@ def recognize(candidates: Sequence[Candidate], where: str) -> Recognized:
     if named:
         return _recognized(SNAPSHOTS, named, candidates)
     return _by_columns(candidates, where)
+
+
+def _refuse_twins(candidates: Sequence[Candidate]) -> None:
+    """Refuse two tables of one name: nobody can tell which of them is meant."""
+    first: dict[str, Candidate] = {}
+    for candidate in candidates:
+        twin = first.setdefault(candidate.name, candidate)
+        if candidate.name in _BY_NAME and twin is not candidate:
+            raise SeveralTapesError(
+                f"{twin.label} and {candidate.label} are both the table {candidate.name}",
+                fix="give each table once",
+            )
 
 
 def _by_columns(candidates: Sequence[Candidate], where: str) -> Recognized:

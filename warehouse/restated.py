@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from settings.kpis import load_catalogue
 from settings.model import Settings
 from warehouse.book import book_parameters
-from warehouse.engine import bound, literal, one_row, read_sql
+from warehouse.engine import bound, identifier, literal, one_row, read_sql
 from warehouse.json_text import JsonObject
 from warehouse.kinds import AGGREGATE, LOAN_LIST, SNAPSHOTS, TapeFacts, TapeKind
 from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
@@ -22,12 +22,22 @@ from warehouse.run_folder import SealedRun
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-RESTATED_CHECKS = ("restated_past", "restated_book", "restated_facility")
+RESTATED_CHECKS = (
+    "restated_past",
+    "restated_payment",
+    "restated_book",
+    "restated_snapshot",
+    "restated_facility",
+)
 _PREVIOUS = {
     "loan": "loan_id, disburse_date, disbursed_principal",
     "book": "loan_id, residual_principal, cash_paid, oldest_due_date, days_past_due, "
     "live_principal",
-    "balance_snapshot": "reporting_date, as_of_date",
+    "balance_snapshot": "loan_id, reporting_date, as_of_date, dpd, outstanding_principal, "
+    "written_off_principal",
+    "transaction": "loan_id, transaction_type, paid_date, principal, interest, fees, other, tax",
+    "facility_position": "reporting_date, total_receivable, past_due_0, past_due_7, past_due_30, "
+    "past_due_60, past_due_90, total_eligible, cash_available",
 }
 # The day that a tape of several days tells last up to $as_of: only the same one can be compared.
 _LAST_TOLD = {
@@ -38,19 +48,23 @@ _LAST_TOLD = {
 }
 
 
-def view_previous(db: DuckDBPyConnection, compared: SealedRun | None) -> None:
+def view_previous(
+    db: DuckDBPyConnection, compared: SealedRun | None, *, tells_facility: bool
+) -> None:
     """Offer the compared run's loans and book as previous_<table>; no rows where it has none."""
     for table, columns in _PREVIOUS.items():
         path = None if compared is None else compared.folder / f"{table}.parquet"
         is_there = path is not None and path.is_file()
-        source = f"read_parquet({literal(str(path))})" if is_there else f"{table} where false"
+        source = f"{identifier(table)} where false"
+        if is_there:
+            source = f"read_parquet({literal(str(path))})"
+        elif table == "facility_position" and not tells_facility:
+            continue  # no kind of tape but one has it, and no check of another asks for it
         db.execute(f"create or replace view previous_{table} as select {columns} from {source}")
-    if compared is not None and compared.folder.joinpath("facility_position.parquet").is_file():
-        path = literal(str(compared.folder / "facility_position.parquet"))
-        db.execute(
-            "create or replace view previous_facility_position as "
-            f"select reporting_date from read_parquet({path})"
-        )
+    db.execute(
+        "create or replace view previous_payment as "
+        "from previous_transaction where transaction_type = 'PAYMENT'"
+    )
 
 
 def view_book_then(db: DuckDBPyConnection, kind: TapeKind, parameters: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Seal a run by one rename, serve it by one pointer, and find the runs that came before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -198,15 +198,6 @@ def read_current(layout: Layout) -> SealedRun | None:
     return SealedRun(folder, load_manifest(folder))
 
 
-def served_name(layout: Layout) -> str | None:
-    """Return the name of the run folder that is served, None before the first run.
-
-    Raises:
-        StorageError: `current` cannot be read.
-    """
-    return _served_name(layout) if layout.current.exists() else None
-
-
 def _served_name(layout: Layout) -> str:
     with typed_storage(layout.current):
         return Path(layout.current.read_bytes().decode("utf-8", errors="replace").strip()).name
@@ -258,15 +249,19 @@ def runs_of_inputs(layout: Layout, sizes: tuple[int, ...]) -> Iterator[SealedRun
                     yield run
 
 
-def previous_run(layout: Layout, identity: RunIdentity) -> SealedRun | None:
-    """Return the newest run of the same book with an earlier date: what changed since then."""
+def previous_run(
+    layout: Layout,
+    identity: RunIdentity,
+    is_wanted: Callable[[SealedRun], bool] = lambda _run: True,
+) -> SealedRun | None:
+    """Return the newest wanted run of the same book of an earlier day."""
     as_of = identity.as_of.isoformat()
     earlier = [f for f in reversed(run_folders(layout)) if f.name[:10] < as_of]
     best: SealedRun | None = None
     for run in _readable(earlier):
         if best is not None and run.manifest.identity.as_of < best.manifest.identity.as_of:
             break  # the names are sorted by date: nothing newer can follow
-        is_same_book = run.manifest.identity.book == identity.book
+        is_same_book = run.manifest.identity.book == identity.book and is_wanted(run)
         if is_same_book and (best is None or run.manifest.order > best.manifest.order):
             best = run
     return best

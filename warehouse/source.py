@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -141,10 +141,11 @@ def stage_tape(
     """
     files = input_files(inputs)
     with ThreadPoolExecutor(_HASHERS) as pool:
-        kept = list(pool.map(partial(_keep, layout=layout, paths=paths), files))
+        kept = list(pool.map(partial(_keep, layout=layout, paths=paths), range(len(files)), files))
     container = open_container([copy.path for copy in kept], paths.tape, limits)
     known = recognize(container.candidates, name_of(inputs))
     tables = lay_out(container, known, {copy.path: copy.copied for copy in kept})
+    tables = {source: _under_own_name(file, paths.tape) for source, file in tables.items()}
     came_in = "folder" if inputs[0].is_dir() else container.kind
     return StagedTape(came_in, known.kind, tuple(c.facts for c in kept), tables, known.unread)
 
@@ -204,8 +205,17 @@ def input_files(inputs: Sequence[Path]) -> list[Path]:
     for path in inputs:
         if not path.exists():
             raise InputNotFoundError(f"{path} does not exist", fix="check the path of --input")
+        if not _is_readable_name(path.name) or not (path.is_dir() or path.is_file()):
+            raise UnknownInputError(
+                f"{shown(path.name)} is no plain file, or has a name that is not UTF-8",
+                fix="copy it to a file with a plain name",
+            )
     if len(inputs) == 1 and inputs[0].is_dir():
         return _folder_files(inputs[0])
+    if any(path.is_dir() for path in inputs):
+        raise UnknownInputError(
+            "a folder is given beside other inputs", fix="give one folder alone, or the files in it"
+        )
     names = [path.name for path in inputs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -226,6 +236,14 @@ def _folder_files(folder: Path) -> list[Path]:
     return sorted(named or tables, key=_contract_order)
 
 
+def _is_readable_name(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _contract_order(path: Path) -> tuple[int, str]:
     """Return the place of a file among the four tables; others come after them, by name."""
     name = path.stem.casefold()
@@ -233,8 +251,18 @@ def _contract_order(path: Path) -> tuple[int, str]:
     return place, path.name
 
 
-def _keep(path: Path, layout: Layout, paths: RunPaths) -> _Kept:
-    part = paths.tape / f"{path.name}.part"
+def _under_own_name(file: TableFile, folder: Path) -> TableFile:
+    """Return the file under a name in staging: a sender's may hold what DuckDB takes for a glob."""
+    if file.path.parent == folder:
+        return file
+    link = folder / f"{file.table.source}.{file.format}"
+    link.unlink(missing_ok=True)  # of an earlier try
+    link.hardlink_to(file.path)
+    return replace(file, path=link)
+
+
+def _keep(number: int, path: Path, layout: Layout, paths: RunPaths) -> _Kept:
+    part = paths.tape / f"input-{number}.part"
     part.unlink(missing_ok=True)  # of an earlier try
     copied = copy_with_sha256(path, part)
     kept = keep_raw(layout, part, copied.sha256, path.name)

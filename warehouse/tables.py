@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 _MADE = ("book_history", "book", "earlier_book", "earlier_total", "default_event", "quality_result")
 # What the SQL of an empty table binds; no row ever meets them.
 _NOTHING: Mapping[str, None] = dict.fromkeys(
-    ("currency", "customer_id_pattern", "hmac_inner", "hmac_outer", "last_ledger_date")
+    (
+        "currency",
+        "customer_id_pattern",
+        "hmac_inner",
+        "hmac_outer",
+        "last_ledger_date",
+        "declared_date",
+    )
 )
 
 

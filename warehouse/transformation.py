@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from warehouse.gate import Quarantine, TooManyBadRowsError, quarantined_sample, 
 from warehouse.history import stored_runs, write_history
 from warehouse.job import Ingested, Job, Transformed
 from warehouse.json_text import JsonObject
-from warehouse.kinds import LOAN_LIST, TapeFacts
+from warehouse.kinds import AGGREGATE, LOAN_LIST, SNAPSHOTS, TapeFacts
 from warehouse.quality import (
     CheckResult,
     Level,
@@ -44,6 +45,12 @@ class VolumeAnomalyError(DataRejectedError):
     code = "VOLUME_ANOMALY"
 
 
+class NothingToldError(DataRejectedError):
+    """The tape begins after the day it was declared to be of."""
+
+    code = "NOTHING_TOLD"
+
+
 class UnitChangeError(DataRejectedError):
     """The loans have a hundred times the principal they had, or a hundredth."""
 
@@ -63,12 +70,13 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
     with job.open_engine("transformation", job.layout.runs) as db:
         quarantine = _sort_out(db, job, ingested)
         parameters = _parameters(job, ingested, compared)
+        parameters["last_date"] = _last_told(db, ingested)
         rows = build_book(db, run, parameters, kind)
         if "earlier_book" in ingested.tape.offers:
             stored = stored_runs(job.layout, ingested.identity, ingested.tape)
             days = settings.windows.collection_days
             rows |= write_history(db, stored, run, parameters, days)
-        view_previous(db, compared)
+        view_previous(db, compared, tells_facility=kind is AGGREGATE)
         view_book_then(db, kind, parameters)
         names = _check_names(job, ingested)
         key = settings.pii_key_bytes()
@@ -76,6 +84,7 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         reconciliation = reconcile(db, checks, parameters) if kind.has_ledger else None
         quality = _quality_facts(quarantine, checks, reconciliation, completeness(db, kind))
         quality |= _accepted(job)
+        quality["kind_before"] = _kind_before(job, ingested)
         quality["restated"] = restated_facts(db, ingested.tape, compared, checks, settings)
         report = _report(ingested, quality, checks)
         job.attempt.write_validation_report(report)
@@ -101,6 +110,26 @@ def _sort_out(db: DuckDBPyConnection, job: Job, ingested: Ingested) -> Quarantin
         raise
 
 
+def _last_told(db: DuckDBPyConnection, ingested: Ingested) -> date:
+    """Return the last day up to the as-of day that the tape tells.
+
+    Raises:
+        NothingToldError: It tells none.
+    """
+    kind = ingested.tape.kind
+    if kind not in (SNAPSHOTS, AGGREGATE):
+        return ingested.last_date or ingested.as_of
+    day = "as_of_date" if kind is SNAPSHOTS else "reporting_date"
+    sql = f"select max({day}) from {kind.tables[0].canonical} where {day} <= $as_of"
+    (last,) = one_row(db, sql, {"as_of": ingested.as_of})
+    if last is None:
+        raise NothingToldError(
+            f"the tape tells nothing of {ingested.as_of} or before",
+            fix="declare a later day with --as-of, or give the tape of that day",
+        )
+    return last
+
+
 def _check_names(job: Job, ingested: Ingested) -> dict[Level, list[str]]:
     names = check_names(ingested.tape.kind, ingested.columns)
     if ingested.tape.kind is LOAN_LIST and not job.settings.quality.loan_tape_lists_closed_loans:
@@ -117,23 +146,35 @@ def _log(
         job.attempt.log.warning("the past was restated", **quality["restated"])
 
 
+def _kind_before(job: Job, ingested: Ingested) -> str | None:
+    """Return the kind of the run before when it is another: nothing can be compared with it."""
+    before = previous_run(job.layout, ingested.identity)
+    kind = before and TapeFacts.from_json(before.manifest.ingestion).kind
+    if kind is None or kind is ingested.tape.kind:
+        return None
+    job.attempt.log.warning("another kind of tape than before", before=kind.name)
+    return kind.title
+
+
 def _compared_run(job: Job, ingested: Ingested) -> SealedRun | None:
     """Return the run this tape must not contradict: the day's last one, else an earlier day's.
 
     A run of another kind of tape says other things in other words: it is not compared with.
     """
-    same_day = superseded_runs(job.layout, ingested.identity)
-    run = same_day[-1] if same_day else previous_run(job.layout, ingested.identity)
-    if run is None or TapeFacts.from_json(run.manifest.ingestion).kind is not ingested.tape.kind:
-        return None
-    return run
+
+    def is_same_kind(run: SealedRun) -> bool:
+        return TapeFacts.from_json(run.manifest.ingestion).kind is ingested.tape.kind
+
+    same_day = [r for r in superseded_runs(job.layout, ingested.identity) if is_same_kind(r)]
+    if same_day:
+        return same_day[-1]
+    return previous_run(job.layout, ingested.identity, is_same_kind)
 
 
 def _parameters(job: Job, ingested: Ingested, compared: SealedRun | None) -> dict[str, Any]:
     quality = job.settings.quality
     return book_parameters(job.settings, ingested.as_of) | {
         "received_date": job.received_date,
-        "last_date": ingested.last_date or ingested.as_of,
         "previous_as_of": compared.manifest.identity.as_of if compared else None,
         "apr_max": quality.apr_max,
         "term_max_days": quality.term_max_days,

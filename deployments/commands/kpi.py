@@ -222,12 +222,13 @@ def _print_view(console: Console, view: _View) -> None:
     kpi, value, manifest = view.kpi, view.value, view.run.manifest
     head = Text(f"{kpi.title} on {manifest.identity.as_of}: {kpi.format(value.value)}  ", "bold")
     console.print(head + status_text(value.status), soft_wrap=True)
-    console.print(Text(kpi.description), soft_wrap=True)
+    is_own_basis = view.sql_folder == "kpi"
+    console.print(Text(kpi.description if is_own_basis else _what(view.sql)), soft_wrap=True)
     console.print()
     same = "as it is now" if view.is_definition_current else "the file has changed since"
     facts = {
         "unknown": value.reason or "",
-        "formula": kpi.formula if view.sql_folder == "kpi" else _what(view.sql),
+        "formula": kpi.formula if is_own_basis else "as its SQL says",
         "numerator": _figure(value.numerator),
         "denominator": _figure(value.denominator),
         "figures": _returns(view.sql),
@@ -279,7 +280,7 @@ def _print_parts(console: Console, view: _View, behind: LoansBehind | None) -> N
     table.add_column("client")
     has_denominator = behind.denominator is not None
     figures = ("numerator", "denominator") if has_denominator else ("numerator",)
-    for name in ("loans.csv row", "days past due", "live principal", *figures):
+    for name in ("row", "days past due", "live principal", *figures):
         table.add_column(name, justify="right")
     for share in behind.largest:
         table.add_row(

@@ -135,3 +135,20 @@ def test_the_doctor_judges_the_source_without_asking_it(
     assert source["verdict"] == verdict
     assert told in source["found"]
     assert "token" not in source["found"]
+
+
+def test_an_older_export_that_no_run_was_made_of_comes_before_one_that_was(
+    home, export, tape, tapewatch
+):
+    drop(home, "served.zip", export, age_seconds=60)
+    first = json.loads(tapewatch("run", "--json").out)
+    other = io.BytesIO(export)
+    with zipfile.ZipFile(other, "a") as archive:
+        archive.writestr("README.txt", "another export, other bytes")
+    drop(home, "older.zip", other.getvalue(), age_seconds=3600)
+
+    again = json.loads(tapewatch("run", "--json").out)
+
+    assert first["inputs"][0]["name"] == "served.zip"
+    assert (again["outcome"], again["inputs"][0]["name"]) == ("published", "older.zip")
+    assert json.loads(tapewatch("run", "--json").out)["outcome"] == "no_new_data"

@@ -77,7 +77,7 @@ def test_a_command_of_the_runbook_answers(desk, command):
 @pytest.mark.slow
 def test_the_log_of_a_failed_ingestion_says_the_phase_and_the_error(desk):
     log = typed(desk, "tail -200 logs/runs/latest/pipeline_*.log").stdout
-    failure = typed(desk, "tail -100 logs/runs/latest/ingestion_error.log").stdout
+    failure = typed(desk, "tail -100 logs/runs/latest/*_error.log").stdout
 
     assert '"phase": "ingestion"' in log
     assert failure.startswith("TAPEWATCH-SCHEMA_MISSING: loans.csv has no column customer_id")

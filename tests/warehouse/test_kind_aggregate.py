@@ -184,3 +184,22 @@ def test_a_last_position_far_before_the_declared_day_is_a_warning(run):
     ).sealed.manifest.quality["failed"]
 
     assert failed == ["reporting_date_stale"]  # 5 days before the declared one
+
+
+def test_a_day_before_every_row_is_refused(empty_desk, tmp_path):
+    tape = write_csv(tmp_path / "loan_tape.csv", DAILY_HEADER, *DAYS)
+
+    line = empty_desk.refuse(tape, code="NOTHING_TOLD", as_of="2025-12-24")
+
+    assert "nothing of 2025-12-24 or before" in line
+
+
+@pytest.mark.parametrize(
+    ("as_of", "stale"), [("2025-12-24", []), ("2025-12-25", ["reporting_date_stale"])]
+)
+def test_the_position_served_is_stale_from_its_fifth_day_whatever_comes_later(run, as_of, stale):
+    old = DAYS[0].replace("2025-12-25", "2025-12-20")
+
+    quality = run(old, DAYS[2], as_of=as_of).sealed.manifest.quality
+
+    assert quality["failed"] == stale

@@ -32,7 +32,7 @@ def empty_desk(tmp_path):
 
 @pytest.fixture
 def loans(tmp_path):
-    """Return a tape of six loans: one on time, four late, one of which is written off, one paid."""
+    """Return a tape of seven loans: one on time, four late, one of them written off, two paid."""
     return write_csv(
         tmp_path / "loan_tape.csv",
         LOAN_HEADER,
@@ -41,7 +41,8 @@ def loans(tmp_path):
         "C,C2,300,180,300,2025-01-02,2026-06-30",
         "D,C3,100,181,100,2025-01-02,2026-06-30",
         "E,C4,0.99,200,100,2025-01-02,2026-06-30",  # below 1 % of its principal: paid off
-        "F,C5,100,89,100,2025-12-20,2026-06-30",
+        "F,C5,100,89,100,2025-09-20,2026-06-30",
+        "G,C6,0,0,100,2025-12-20,2026-06-30",  # new, and paid off
     )
 
 
@@ -64,7 +65,7 @@ def test_a_loan_tape_tells_write_offs_counts_and_what_was_lent(empty_desk, loans
     assert kpis["outstanding"].value == 2000
     assert kpis["active_loans"].value == 4  # A, B, C, F
     assert kpis["active_clients"].value == 3  # C1, C2, C5
-    assert kpis["originations"].value == 100  # F
+    assert kpis["originations"].value == 100  # G
     assert kpis["rdr90_12m_books"].value == 0  # A alone is a year old
 
 
@@ -76,7 +77,7 @@ def test_collections_and_recoveries_are_unknown_on_the_first_loan_tape(empty_des
     assert told == {
         "collection_rate": (
             "snapshot_delta",
-            "it needs an earlier stored tape of the last two windows, and there is none",
+            "it needs a stored tape at least a week older, of the last two windows",
         ),
         "rdr_90": (
             "snapshot_delta",
@@ -257,3 +258,55 @@ def test_a_loan_may_leave_a_tape_that_lists_open_loans_alone(tmp_path):
 
     assert outcome.outcome == "published"
     assert_sound(desk, outcome)
+
+
+def test_a_loan_cannot_be_later_than_it_is_old(empty_desk, tmp_path):
+    rows = [f"L{n},C1,100,0,100,2025-01-02,2026-06-30" for n in range(200)]
+    late = "X,C1,1,8,1,2025-12-20,2026-06-30"  # 7 days old on the 27th: day 8 may be, day 9 not
+    tape = write_csv(tmp_path / "1.csv", LOAN_HEADER, *rows, late)
+    impossible = write_csv(tmp_path / "2.csv", LOAN_HEADER, *rows, late.replace(",8,", ",9,"))
+
+    sound = empty_desk.run(tape).sealed.manifest.quality
+    refused = empty_desk.run(impossible).sealed.manifest.quality
+
+    assert sound["quarantine"]["loans"] == 0
+    assert refused["quarantine"]["reasons"] == {"dpd:BAD_DPD": 1}
+
+
+def test_a_fall_to_zero_of_a_late_loan_is_a_write_off_and_no_cash(empty_desk, tmp_path):
+    first = write_csv(tmp_path / "1.csv", LOAN_HEADER, "A,C1,900,0,900,2025-01-02,2026-06-30",
+                      "C,C1,100,170,100,2025-01-02,2026-06-30")  # fmt: skip
+    second = write_csv(tmp_path / "2.csv", LOAN_HEADER, "A,C1,850,0,900,2025-01-02,2026-06-30",
+                       "C,C1,0,200,100,2025-01-02,2026-06-30")  # fmt: skip
+    empty_desk.run(first, as_of="2025-11-27")
+
+    rate = kpis_of(empty_desk.run(second, as_of="2025-12-27"))["collection_rate"]
+
+    assert rate.numerator == 50  # A alone: C was written off to nothing
+    assert rate.denominator == 1000 * 30  # both were live on the first tape
+
+
+def test_a_tape_of_the_same_kind_is_compared_across_one_of_another(empty_desk, tmp_path):
+    rows = [f"L{n},C1,100,0,100,2025-01-02,2026-06-30" for n in range(10)]
+    empty_desk.run(write_csv(tmp_path / "1.csv", LOAN_HEADER, *rows), as_of="2025-12-25")
+    between = write_csv(
+        tmp_path / "agg.csv",
+        "measurement_date,total_receivable,dpd_0_7,dpd_7_30,dpd_30_60,dpd_60_90,dpd_90_plus",
+        "2025-12-26,1000,1000,0,0,0,0",
+    )
+    quality = empty_desk.run(between, as_of="2025-12-26").sealed.manifest.quality
+
+    line = empty_desk.refuse(
+        write_csv(tmp_path / "2.csv", LOAN_HEADER, rows[0]), code="QUALITY_GATE"
+    )
+
+    assert quality["kind_before"] == "a loan tape with one row a loan"
+    assert "lost_loans (9)" in line
+
+
+def test_a_reporting_date_in_the_future_blocks(empty_desk, tmp_path):
+    tape = write_csv(
+        tmp_path / "t.csv", "loan_id,balance,dpd,fecha", "A,1,0,2025-12-24", "B,1,0,2099-12-01"
+    )
+
+    assert "future_date (1)" in empty_desk.refuse(tape, code="QUALITY_GATE", as_of=None)

@@ -253,3 +253,46 @@ def test_unknown_columns_are_reported_in_the_manifest_and_the_log(tmp_path):
     told = desk.told()
     assert "not read: outside the contract" in told
     assert '"columns": {"t.csv": ["Grupo", "Nota"]}' in told
+
+
+@pytest.fixture
+def empty_desk(tmp_path):
+    """Return a data folder on which nothing has run."""
+    return Desk(tmp_path / "root")
+
+
+def test_two_tables_of_one_name_are_refused_and_named(empty_desk, tmp_path):
+    folder = tmp_path / "twins"
+    folder.mkdir()
+    for name in ("loans.csv", "LOANS.csv", "schedules.csv"):
+        (folder / name).write_text("loan_id\nL1\n")
+
+    line = empty_desk.refuse(folder, code="SEVERAL_TAPES")
+
+    assert "LOANS.csv and loans.csv are both the table loans" in line
+
+
+def test_a_file_name_is_no_pattern(empty_desk, tmp_path):
+    header = "loan_id,balance,dpd"
+    write_csv(tmp_path / "tape.csv", header, "A,1,0")
+    starred = write_csv(tmp_path / "t*.csv", header, "A,1,0", "B,1,0")
+
+    outcome = empty_desk.run(starred)
+
+    assert outcome.sealed.manifest.ingestion["row_counts"] == {"loan": 2}
+
+
+def test_a_number_that_is_none_in_a_parquet_file_is_a_bad_cell(empty_desk, tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = 200
+    balances = [1.0] * (rows - 1) + [float("nan")]
+    table = pa.table(
+        {"loan_id": [f"L{n}" for n in range(rows)], "balance": balances, "dpd": [0] * rows}
+    )
+    parquet.write_table(table, tmp_path / "tape.parquet")
+
+    quality = empty_desk.run(tmp_path / "tape.parquet").sealed.manifest.quality
+
+    assert quality["quarantine"]["reasons"] == {"outstanding_principal:BAD_NUMBER": 1}

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from tests.warehouse.quality.tape_by_hand import LOANS, bad, good, tape
+from tests.warehouse.quality.tape_by_hand import LOANS, SNAPSHOTS, bad, good, tape
 
 FACILITY = "facility.csv"
 POSITION = {
@@ -38,15 +38,38 @@ def told_again(now, before):
     }
 
 
-def buckets(now, before):
-    """The bucket of day 30 holds `now`, and held `before`."""
-    row = {"days_past_due": 30}
-    return AS_OF | {
-        "previous": {
-            "book_then": [row | {"live_principal": now}],
-            "previous_book": [row | {"live_principal": before}],
-        }
+def facility_before(**cells):
+    """The tape tells POSITION, the run before told it with these cells."""
+    told = {
+        k: v
+        for k, v in POSITION.items()
+        if k not in ("has_past_due_120", "row_fault", "source_row")
     }
+    rows = {"facility_position": [POSITION], "previous_facility_position": [told | cells]}
+    return AS_OF | {"previous": rows}
+
+
+def paid_before(*rows):
+    """The run before knew these payments of L1: day and principal, with interest 5."""
+    zeros = {"fees": 0, "other": 0, "tax": 0}
+    paid = [
+        {"loan_id": "L1", "paid_date": day, "principal": amount, "interest": "5.00"} | zeros
+        for day, amount in rows
+    ]
+    return AS_OF | {"previous": {"previous_payment": paid}}
+
+
+def snapshot_before(**cells):
+    """The run before told the balance of L1 at the end of January with these cells."""
+    told = {
+        "loan_id": "L1",
+        "reporting_date": "2025-01-31",
+        "as_of_date": "2025-01-31",
+        "dpd": 0,
+        "outstanding_principal": "60.00",
+        "written_off_principal": "0.00",
+    }
+    return {"previous": {"previous_balance_snapshot": [told | cells]}}
 
 
 KINDS = [
@@ -114,13 +137,41 @@ KINDS = [
         ),
         **positions({"has_past_due_120": True}),
     ),
-    good("restated_facility", "told as before", tape(), **buckets("30.00", "30.00")),
+    good("restated_facility", "told as before", tape(), **facility_before()),
     bad(
         "restated_facility",
-        "another balance",
+        "other cash",
         tape(),
-        (FACILITY, None, None, "bucket from day 30 by 5.00"),
-        **buckets("30.00", "25.00"),
+        (FACILITY, 1, None, "2025-01-31: told otherwise than before"),
+        **facility_before(cash_available="99.00"),
+    ),
+    good("restated_payment", "paid as before", tape(), **paid_before(("2025-01-31", "40.00"))),
+    bad(
+        "restated_payment",
+        "paid on another day",
+        tape(),
+        (LOANS, 1, "L1", "payments of other days than before"),
+        **paid_before(("2025-01-30", "40.00")),
+    ),
+    good(
+        "restated_payment",
+        "another amount is another check's",
+        tape(),
+        **paid_before(("2025-01-30", "39.00")),
+    ),
+    good("restated_snapshot", "told as before", tape(), **snapshot_before()),
+    bad(
+        "restated_snapshot",
+        "another balance of a closed month",
+        tape(),
+        (SNAPSHOTS, 1, "L1", "2025-01-31: balance by 10.00, days past due by 0"),
+        **snapshot_before(outstanding_principal="50.00"),
+    ),
+    good(
+        "restated_snapshot",
+        "another day of a partial month",
+        tape(),
+        **snapshot_before(outstanding_principal="50.00", as_of_date="2025-01-30"),
     ),
     good("restated_book", "told as before", tape(), **told_again(("60.00", 5), ("60.00", 5))),
     bad(

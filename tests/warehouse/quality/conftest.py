@@ -36,6 +36,14 @@ PREVIOUS = {
     "past_due_60 decimal(18, 2), past_due_90 decimal(18, 2), has_past_due_120 boolean, "
     "total_eligible decimal(18, 2), cash_available decimal(18, 2), row_fault varchar, "
     "source_row bigint",
+    "previous_facility_position": "reporting_date date, total_receivable decimal(18, 2), "
+    "past_due_0 decimal(18, 2), past_due_7 decimal(18, 2), past_due_30 decimal(18, 2), "
+    "past_due_60 decimal(18, 2), past_due_90 decimal(18, 2), total_eligible decimal(18, 2), "
+    "cash_available decimal(18, 2)",
+    "previous_payment": "loan_id varchar, paid_date date, principal decimal(18, 2), "
+    "interest decimal(18, 2), fees decimal(18, 2), other decimal(18, 2), tax decimal(18, 2)",
+    "previous_balance_snapshot": "loan_id varchar, reporting_date date, as_of_date date, "
+    "dpd integer, outstanding_principal decimal(18, 2), written_off_principal decimal(18, 2)",
 }
 LAST_DAY = "select greatest(max(disburse_date), (select max(paid_date) from tape_transaction))"
 

@@ -2,7 +2,8 @@
 -- grain:   one loan
 -- reads:   loan
 -- returns: as book; cash_paid is NULL, nobody has told it; a loan is closed when it owes less than
---          $closed_below_ratio of its principal, or nothing where the principal is not known
+--          $closed_below_ratio of its principal, or nothing where the principal is not known; one
+--          that owes nothing and is still late, or is called a write-off, was written off
 -- source:  Cascade's book, rules 2, 4 and 5, on the balances and days past due that are reported
 with judged as (
 
@@ -28,7 +29,8 @@ select
         as oldest_due_date,
     case when is_closed then 0 else dpd_reported end as days_past_due,
     is_closed,
-    not is_closed and dpd_reported > $written_off_after_days as is_written_off,
+    dpd_reported > $written_off_after_days
+    or (is_closed and is_write_off_reported) as is_written_off,
     case
         when is_closed or dpd_reported > $written_off_after_days then 0
         else outstanding_reported

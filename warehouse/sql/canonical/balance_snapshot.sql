@@ -36,9 +36,11 @@ select
     outstanding_balance_state = 1
     or writeoff_outstanding_balance_state = 1 as has_float_noise,
     coalesce(
+        total_fault(loan_id_raw, 'loan_id_raw'),
         text_fault(loan_id_raw, 'loan_id_raw', 128),
         day_fault(reporting_date, 'reporting_date'),
         whole_fault(dpd, 'dpd'),
+        dpd_fault(dpd, 'dpd'),
         flag_fault(is_writeoff, 'is_writeoff'),
         number_fault(outstanding_balance_state, 'outstanding_balance'),
         number_fault(writeoff_outstanding_balance_state, 'writeoff_outstanding_balance'),

@@ -8,6 +8,7 @@ select
     loan_id,
     cast(null as varchar) as customer_id,
     cast(null as boolean) as is_customer_id_usual,
+    cast(null as date) as reporting_date,
     cast(null as date) as disburse_date,
     cast(null as date) as maturity_date,
     cast(null as integer) as term_days,
@@ -19,4 +20,5 @@ select
     false as has_float_noise,
     cast(null as varchar) as row_fault
 from balance_snapshot
+where row_fault is null or row_fault not like '%:TOTAL_ROW'
 group by loan_key, loan_id

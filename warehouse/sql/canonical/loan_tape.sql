@@ -20,8 +20,8 @@ select
     loan_id,
     pseudonym(customer_id, $hmac_inner, $hmac_outer) as customer_id,
     regexp_matches(customer_id, $customer_id_pattern) as is_customer_id_usual,
-    originator,
-    product_type,
+    label(originator) as originator,
+    label(product_type) as product_type,
     coalesce(currency, $currency) as currency,
     try_cast(reporting_date as date) as reporting_date,
     try_cast(disburse_date as date) as disburse_date,
@@ -29,10 +29,12 @@ select
     try_cast(term_days as integer) as term_days,
     money(disbursed_principal) as disbursed_principal,
     try_cast(apr as decimal(18, 6)) as apr,
-    status as status_reported,
+    label(status) as status_reported,
+    coalesce(regexp_matches(status, '(?i)(written|write|charged)[ -]?off|castig'), false)
+        as is_write_off_reported,
     try_cast(dpd as integer) as dpd_reported,
     money(outstanding_principal) as outstanding_reported,
-    state_province,
+    label(state_province) as state_province,
     coalesce(outstanding_principal_state = 1 or disbursed_principal_state = 1, false)
         as has_float_noise,
     coalesce(
@@ -40,7 +42,18 @@ select
         text_fault(loan_id, 'loan_id', 128),
         text_fault(customer_id, 'customer_id', 128),
         whole_fault(dpd, 'dpd'),
-        case when try_cast(dpd as integer) not between 0 and 36500 then 'dpd:BAD_DPD' end,
+        dpd_fault(dpd, 'dpd'),
+        case
+            when
+                try_cast(disburse_date as date)
+                <= coalesce(cast($declared_date as date), try_cast(reporting_date as date))
+                and try_cast(dpd as integer) > 1 + date_diff(
+                    'day',
+                    try_cast(disburse_date as date),
+                    coalesce(cast($declared_date as date), try_cast(reporting_date as date))
+                )
+                then 'dpd:BAD_DPD'
+        end,
         number_fault(outstanding_principal_state, 'outstanding_principal'),
         case
             when disbursed_principal is not null

@@ -36,9 +36,12 @@ create or replace macro text_fault(cell, label, longest) as
     case when strlen(cell) > longest then label || ':TOO_LONG' end;
 create or replace macro total_fault(cell, label) as
     case
-        when regexp_matches(cell, '(?i)^\s*(gran |grand |sub[ -]?)?total(es)?( general)?\s*:?\s*$')
+        when regexp_matches(cell, '(?i)^\s*(gran |grand |sub[ -]?)?total(es)?\b')
             then label || ':TOTAL_ROW'
     end;
+create or replace macro dpd_fault(cell, label) as
+    case when try_cast(cell as integer) not between 0 and 36500 then label || ':BAD_DPD' end;
+create or replace macro label(cell) as case when strlen(cell) <= 64 then cell end; -- no free text
 create or replace macro currency_fault(cell, label, wanted) as
     case when cell = wanted then null else label || ':OTHER_CURRENCY' end;
 create or replace macro money(cell) as try_cast(cell as decimal(18, 2));

@@ -21,7 +21,11 @@ loan_fall as (
             earlier_book.residual_principal,
             case when book.disburse_date > opening.opening_date then book.disbursed_principal end,
             book.residual_principal
-        ) - book.residual_principal as paid
+        ) - case
+            when book.is_written_off and book.residual_principal <= 0
+                then earlier_book.residual_principal
+            else book.residual_principal
+        end as paid
     from book
     cross join opening
     left join earlier_book on book.loan_key = earlier_book.loan_key
@@ -73,7 +77,7 @@ select
         as kpi_value,
     case
         when balance_days.tapes = 0
-            then 'it needs an earlier stored tape of the last two windows, and there is none'
+            then 'it needs a stored tape at least a week older, of the last two windows'
         when balance_days.balance = 0 then 'nothing was outstanding in the window'
     end as unknown_reason
 from received, balance_days

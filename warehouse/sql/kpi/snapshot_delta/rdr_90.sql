@@ -10,7 +10,12 @@ with pooled as (
 
     select
         count(*) as events,
-        sum(default_event.residual_principal - coalesce(book.residual_principal, 0)) as numerator,
+        sum(
+            case
+                when book.is_written_off and book.residual_principal <= 0 then 0
+                else default_event.residual_principal - coalesce(book.residual_principal, 0)
+            end
+        ) as numerator,
         sum(default_event.residual_principal) as denominator
     from default_event
     left join book on default_event.loan_key = book.loan_key

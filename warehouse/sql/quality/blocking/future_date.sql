@@ -14,6 +14,18 @@ where disburse_date > $received_date
 union all
 
 select
+    'loans.csv' as source_file,
+    source_row,
+    loan_id,
+    'reported ' || reporting_date || ', received ' || cast($received_date as date) as detail
+from loan
+where
+    reporting_date > $received_date
+    and reporting_date <> last_day(cast($received_date as date))
+
+union all
+
+select
     'transactions.csv' as source_file,
     source_row,
     loan_id,

@@ -1,23 +1,25 @@
--- restated_facility: buckets that today's tape tells otherwise than the previous run, for its day
--- grain:   one bucket of days past due on $previous_as_of
--- reads:   book_then (today's tape on that day), previous_book
--- returns: the changed buckets and by how much
+-- restated_facility: days that today's aggregate tape tells otherwise than the previous run's
+-- grain:   one day that both tell, up to $previous_as_of
+-- reads:   facility_position, previous_facility_position
+-- returns: the changed days, with the total, the cash and the eligible balance
 -- source:  history may not change between two tapes
-with paired as (
-
-    select
-        book_then.days_past_due,
-        book_then.live_principal - previous_book.live_principal as moved
-    from book_then
-    inner join previous_book on book_then.days_past_due = previous_book.days_past_due
-    where $previous_as_of <= $as_of
-
-)
-
 select
     'facility.csv' as source_file,
-    cast(null as bigint) as source_row,
+    now_told.source_row,
     cast(null as varchar) as loan_id,
-    'bucket from day ' || days_past_due || ' by ' || moved as detail
-from paired
-where moved <> 0
+    now_told.reporting_date || ': told otherwise than before' as detail
+from facility_position as now_told
+inner join previous_facility_position as past_told
+    on now_told.reporting_date = past_told.reporting_date
+where
+    now_told.reporting_date <= $previous_as_of
+    and (
+        now_told.total_receivable <> past_told.total_receivable
+        or now_told.past_due_0 <> past_told.past_due_0
+        or now_told.past_due_7 <> past_told.past_due_7
+        or now_told.past_due_30 <> past_told.past_due_30
+        or now_told.past_due_60 <> past_told.past_due_60
+        or now_told.past_due_90 <> past_told.past_due_90
+        or now_told.total_eligible is distinct from past_told.total_eligible
+        or now_told.cash_available is distinct from past_told.cash_available
+    )

@@ -49,7 +49,7 @@ _LAST_TOLD = {
 
 
 def view_previous(
-    db: DuckDBPyConnection, compared: SealedRun | None, *, tells_facility: bool
+    db: DuckDBPyConnection, compared: SealedRun | None, *, tells_facility: bool = False
 ) -> None:
     """Offer the compared run's loans and book as previous_<table>; no rows where it has none."""
     for table, columns in _PREVIOUS.items():

@@ -34,7 +34,7 @@ COLUMNS = {  # what each column that counts must hold
     "transactions": {"date_paid": "day", "currency": "USD", **dict.fromkeys(CASH, "number")},
     "loan_par_balances": {
         "reporting_date": "day",
-        "dpd": "whole",
+        "dpd": "days",
         "is_writeoff": "flag",
         "loan_ccy": "USD",
         "xchg_rate_to_usd": "number",
@@ -126,6 +126,8 @@ def _cell(text: str, kind: str) -> Cell:
         return _day(text)
     if kind == "number":
         return _number(text)
+    if kind == "days":
+        return text if _FORMS["whole"].fullmatch(text) and 0 <= int(text) <= 36_500 else None
     return text if _FORMS[kind].fullmatch(text) else None
 
 

@@ -103,10 +103,10 @@ def _next_commands(run: SealedRun) -> tuple[str, ...]:
 def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> None:
     """Show the KPIs of a run, what changed since the run before, and why one is unknown."""
     values = read_kpis(run)
-    bases = ", ".join(sorted({value.basis for value in values}))
+    basis = TapeFacts.from_json(run.manifest.ingestion).kind.basis  # others are told by the row
     since = f"since {previous.name[:10]}" if previous else "change"
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(f"KPI on {run.manifest.identity.as_of}, basis {bases}", no_wrap=True)
+    table.add_column(f"KPI on {run.manifest.identity.as_of}, basis {basis}", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("warning / critical")
@@ -193,7 +193,7 @@ def trust_facts(run: SealedRun) -> dict[str, str | Text]:
 
 def _kpi_cells(kpi: Kpi | None, value: KpiValue, before: KpiValue | None) -> Iterable[Text | str]:
     name = Text(value.name if kpi is None else kpi.title)
-    if value.value is not None and kpi is not None and value.basis in kpi.other_bases:
+    if kpi is not None and value.basis in kpi.other_bases:
         name.append(f" ({value.basis})", style="dim")
     if value.denominator is not None:
         name.append(f"\n  {_sum(value.numerator)} / {_sum(value.denominator)}", style="dim")

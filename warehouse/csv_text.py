@@ -67,7 +67,12 @@ def read_names(head: bytes, name: str) -> tuple[str, ...]:
         NotUtf8Error: The header is not UTF-8.
         RaggedFileError: It holds a carriage return alone, or does not end.
     """
-    first = head[: head.find(b"\n") + 1] or head
+    first = _first_line(head)
+    if len(first) >= HEADER_BYTES:
+        raise RaggedFileError(
+            f"{name} has a header without an end in its first {HEADER_BYTES >> 10} KB",
+            fix="look for an unclosed quote in line 1, then export it again",
+        )
     if b"\0" in first:  # every other byte of an English header in UTF-16
         raise _not_utf8(name, 1)
     try:
@@ -85,6 +90,14 @@ def read_names(head: bytes, name: str) -> tuple[str, ...]:
             fix="open the file: it may be a login page or an error message; export it again",
         )
     return tuple(names)
+
+
+def _first_line(head: bytes) -> bytes:
+    """Return the first line; a line end between quotes is part of a name."""
+    end = head.find(b"\n")
+    while end >= 0 and head.count(b'"', 0, end) % 2:
+        end = head.find(b"\n", end + 1)
+    return head[: end + 1] or head
 
 
 def view_table(db: DuckDBPyConnection, file: TableFile) -> None:

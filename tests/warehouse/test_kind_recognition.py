@@ -296,3 +296,19 @@ def test_a_number_that_is_none_in_a_parquet_file_is_a_bad_cell(empty_desk, tmp_p
     quality = empty_desk.run(tmp_path / "tape.parquet").sealed.manifest.quality
 
     assert quality["quarantine"]["reasons"] == {"outstanding_principal:BAD_NUMBER": 1}
+
+
+def test_a_line_end_in_a_quoted_name_is_part_of_it(empty_desk, tmp_path):
+    tape = tmp_path / "tape.csv"
+    tape.write_text('loan_id,"remark\nof the branch",balance,dpd\nA,x,1,0\n')
+
+    columns = empty_desk.run(tape).sealed.manifest.ingestion["columns"]["tape.csv"]
+
+    assert columns == {"known": 3, "unread": ["remark?of the branch"]}
+
+
+def test_a_header_without_an_end_is_refused(empty_desk, tmp_path):
+    tape = tmp_path / "tape.csv"
+    tape.write_text('loan_id,"balance,dpd\n' + "A,1,0\n" * 20_000)
+
+    assert "header without an end" in empty_desk.refuse(tape, code="TRUNCATED_OR_RAGGED")

@@ -73,7 +73,8 @@ stress: $(VENV)/.run ## one phase on a large tape: make stress PHASE=ingestion L
 
 .PHONY: soak
 soak: $(VENV)/.dev ## the randomized trials, many more of them: make soak TRIALS=1000
-	$(PYTEST) -m slow --trials $(TRIALS)
+	mkdir -p data
+	MUTANT_JOURNAL=$${MUTANT_JOURNAL:-data/soak-mutants.jsonl} $(PYTEST) -m slow --trials $(TRIALS)
 
 .PHONY: install-dev
 install-dev: $(VENV)/.dev ## everything the other targets need

@@ -9,6 +9,7 @@ from prefect import flow, get_run_logger
 from settings.load import load_settings
 from settings.version import code_version
 from tasks.artifacts import publish_kpi_table
+from tasks.delivery import delivery
 from tasks.feed import export_feed
 from tasks.phases import prefect_phases
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
@@ -41,7 +42,8 @@ def daily(
     request = RunRequest(tuple(inputs or ()), as_of, is_backfill, accepted)
     start = Start(uuid4().hex, datetime.now(UTC), code_version())
     feed = None if inputs else export_feed(settings)
-    outcome = run_daily(request, settings, start, prefect_phases(settings.phases), feed)
+    phases = prefect_phases(settings.phases)
+    outcome = run_daily(request, settings, start, phases, feed, delivery(settings))
     log = get_run_logger()
     shown = publish_kpi_table(outcome, return_state=True)
     if not shown.is_completed():  # the run is published: a page that is not drawn undoes nothing

@@ -18,6 +18,7 @@ from settings.value_types import (
     AtLeastOne,
     BaseUrl,
     Count,
+    DatabaseSecret,
     Days,
     Factor,
     File,
@@ -47,6 +48,10 @@ RUNBOOK_NAMES: dict[tuple[str, ...], str] = {
     ("cascade", "session_cookie"): "CASCADE_SESSION_COOKIE",
     ("cascade", "export_url"): "CASCADE_EXPORT_URL",
     ("cascade", "proxy"): "CASCADE_PROXY",
+    ("audit", "url"): "SUPABASE_URL",
+    ("audit", "service_role"): "SUPABASE_SERVICE_ROLE",
+    ("audit", "service_role_key"): "SUPABASE_SERVICE_ROLE_KEY",
+    ("audit", "db_url"): "SUPABASE_DB_URL",
 }
 
 _VALUE_SETTINGS: dict[str, bool | set[str]] = {
@@ -62,6 +67,12 @@ class HalfConfiguredError(ConfigError):
     """Of the session cookie and the export URL, one is set without the other."""
 
     code = "CASCADE_HALF_CONFIGURED"
+
+
+class AuditHalfConfiguredError(ConfigError):
+    """Of the Supabase URL and its key, one is set without the other, or two keys disagree."""
+
+    code = "AUDIT_HALF_CONFIGURED"
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,60 @@ class CascadeSettings(Section):
             (other,) = {"CASCADE_SESSION_COOKIE", "CASCADE_EXPORT_URL"} - missing
             raise HalfConfiguredError(f"{other} is set, {name} is not", fix=f"export {name}=...")
         return not missing
+
+
+class AuditSettings(Section):
+    """Where audit rows are sent: a Supabase project over REST, or its Postgres directly."""
+
+    url: BaseUrl | None = None
+    service_role: HeaderSecret | None = None
+    service_role_key: HeaderSecret | None = None  # the same by its other name
+    db_url: DatabaseSecret | None = None  # outranks the URL and its key
+    ca_file: File | None = None  # who signed the database's certificate; for REST one more
+    connect_seconds: ShortSeconds
+    send_seconds: ShortSeconds  # of one item, connecting included
+    export_folder: Folder | None = None  # cold storage: each export is a folder in it
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a store to send to.
+
+        Raises:
+            AuditHalfConfiguredError: The URL is set without a key, or a key without the URL.
+        """
+        return self.db_url is not None or self.rest_key() is not None
+
+    def rest_key(self) -> str | None:
+        """Return the key for the REST interface, None when neither URL nor key is set.
+
+        Raises:
+            AuditHalfConfiguredError: The URL is set without a key, a key without the URL, or
+                the two names of the key hold different ones.
+        """
+        names = {
+            "SUPABASE_SERVICE_ROLE": self.service_role,
+            "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
+        }
+        found = {name: key.get_secret_value() for name, key in names.items() if key is not None}
+        if len(set(found.values())) > 1:
+            told = f"{' and '.join(found)} hold different keys"
+            raise AuditHalfConfiguredError(told, fix="set one of them, or both to the same")
+        if self.url is None and found:
+            told = f"{next(iter(found))} is set, SUPABASE_URL is not"
+            raise AuditHalfConfiguredError(told, fix="export SUPABASE_URL=https://...")
+        if self.url is not None and not found:
+            told = "SUPABASE_URL is set, SUPABASE_SERVICE_ROLE is not"
+            raise AuditHalfConfiguredError(told, fix="export SUPABASE_SERVICE_ROLE=...")
+        return next(iter(found.values()), None)
+
+
+class DeliverySettings(Section):
+    """How long what a run has to tell is sent, and when it is tried again."""
+
+    run_seconds: Annotated[ShortSeconds, Field(le=5)]  # all that a run waits, for every receiver
+    total_seconds: ShortSeconds  # of one `tapewatch deliver`: less than until the next
+    retry_seconds: Seconds  # before the first retry; it doubles with each
+    retry_max_seconds: Seconds
 
 
 class BookSettings(Section):
@@ -270,6 +335,8 @@ class Settings(BaseSettings):
     portfolio: PortfolioSettings
     engine: EngineSettings
     cascade: CascadeSettings
+    audit: AuditSettings
+    delivery: DeliverySettings
     ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings

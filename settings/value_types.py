@@ -78,6 +78,13 @@ def _check_proxy(proxy: SecretStr) -> SecretStr:
     return _check_header(proxy)
 
 
+def _check_database(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if re.fullmatch(r"postgres(ql)?://[!-~]+", text) is None:
+        raise ValueError("must be a URL that begins with postgresql://, special characters as %XX")
+    return url
+
+
 def _check_host(host: str) -> str:
     if _HOST.fullmatch(host) is None:
         raise ValueError("must be host names in small letters, such as app.cascadedebt.com")
@@ -86,7 +93,7 @@ def _check_host(host: str) -> str:
 
 def _check_base_url(url: str) -> str:
     if re.fullmatch(r"https?://[!-~]+", url) is None or set(url) & set("?#@\\"):
-        raise ValueError("must be the beginning of a URL, such as https://app.cascadedebt.com")
+        raise ValueError("must be the beginning of a URL, such as https://host.example.com")
     return url
 
 
@@ -127,6 +134,7 @@ PortfolioName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
 PiiKey = Annotated[SecretStr, AfterValidator(_check_key)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
 ProxySecret = Annotated[SecretStr, AfterValidator(_check_proxy)]
+DatabaseSecret = Annotated[SecretStr, AfterValidator(_check_database)]
 Host = Annotated[str, AfterValidator(_check_host)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 Folder = Annotated[Path, AfterValidator(_absolute)]

@@ -42,6 +42,7 @@ class Attempt:
         self._phases: dict[str, dict[str, JsonValue]] = {}
         self._tries: Counter[str] = Counter()
         self._kpis: JsonObject | None = None
+        self._delivered: JsonObject = {}
         self._started = now
         self._timer = perf_counter()  # the wall clock may jump during a run, this one cannot
         self.folder = layout.log_runs / record.log_folder
@@ -128,14 +129,21 @@ class Attempt:
         folders.write_validation_report(self.folder, report)
 
     def succeed(
-        self, outcome: str, run_folder: Path | None = None, kpis: JsonObject | None = None
+        self,
+        outcome: str,
+        run_folder: Path | None = None,
+        kpis: JsonObject | None = None,
+        delivered: JsonObject | None = None,
     ) -> None:
         """End well: `outcome` is a short word such as published or already_published.
+
+        `kpis` and `delivered` are for the summary: the values, and how far each receiver is.
 
         Raises:
             StorageError: The disk refused; the next run will call this attempt abandoned.
         """
         self._kpis = kpis
+        self._delivered = delivered or {}
         self._end(
             replace(
                 self._record,
@@ -202,6 +210,7 @@ class Attempt:
                 "duration_seconds": round(perf_counter() - self._timer, 3),
                 "phases": dict(self._phases),
                 "kpis": None if self._kpis is None else dict(self._kpis),
+                "deliveries": dict(self._delivered),
             },
         )
 

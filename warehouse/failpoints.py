@@ -30,6 +30,8 @@ FAIL_POINTS: tuple[str, ...] = (
     "staging_cleared",
     "attempt_finished",
 )
+DELIVERY_POINTS: tuple[str, ...] = ("item_sent",)  # only where there is a receiver
+_KNOWN = (*FAIL_POINTS, *DELIVERY_POINTS)
 
 _met: Counter[str] = Counter()
 
@@ -44,10 +46,10 @@ def fail_point(name: str) -> None:
     """Die here by SIGKILL when TAPEWATCH_CRASH_AT says `name` or `name:k` (the k-th time).
 
     Raises:
-        InternalError: `name` is not in FAIL_POINTS.
+        InternalError: `name` is none of them.
         UnknownFailPointError: The trial asks for a fail-point that does not exist.
     """
-    if name not in FAIL_POINTS:
+    if name not in _KNOWN:
         raise InternalError(f"no fail-point is called {name!r}", fix="add it to FAIL_POINTS")
     wanted = crash_at()
     if wanted is None:
@@ -60,9 +62,9 @@ def fail_point(name: str) -> None:
 
 def _parse(wanted: str) -> tuple[str, int]:
     name, _, count = wanted.partition(":")
-    if name not in FAIL_POINTS or not (count or "1").isdecimal() or int(count or "1") < 1:
+    if name not in _KNOWN or not (count or "1").isdecimal() or int(count or "1") < 1:
         raise UnknownFailPointError(
             f"TAPEWATCH_CRASH_AT={wanted!r} is not a fail-point",
-            fix="use a name or name:k of " + ", ".join(FAIL_POINTS),
+            fix="use a name or name:k of " + ", ".join(_KNOWN),
         )
     return name, int(count or "1")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from settings.model import Phase, Settings
 from warehouse.attempts import Attempt
+from warehouse.delivery import Delivered
 from warehouse.engine import open_engine
 from warehouse.gate import Quarantine
 from warehouse.identity import RunIdentity
@@ -152,3 +153,4 @@ class RunOutcome:
     previous: SealedRun | None
     attempt_id: str
     log_folder: Path
+    delivered: tuple[Delivered, ...] = ()

@@ -69,6 +69,11 @@ class Layout:
         return self.data / "attempts"
 
     @property
+    def delivery(self) -> Path:
+        """What each receiver got of the runs: receipts, refusals, and when to try again."""
+        return self.data / "delivery"
+
+    @property
     def log_runs(self) -> Path:
         """One folder an attempt, for people to read."""
         return self.logs / "runs"

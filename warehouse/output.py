@@ -2,10 +2,12 @@
 
 from pydantic import TypeAdapter
 
+from warehouse.audit import AUDIT_STORE, write_audit
 from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
 from warehouse.json_text import JsonObject
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.manifest import Manifest
+from warehouse.outbox import Outbox
 from warehouse.run_folder import SealedRun, find_run, previous_run, publish, seal, superseded_runs
 
 _KPIS = TypeAdapter(tuple[KpiValue, ...])
@@ -23,7 +25,10 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
     sealed = find_run(job.layout, identity)  # an earlier try of this phase may have sealed it
     if sealed is None:
         rows = {**calculated.transformed.rows, **calculated.rows}
-        sealed = seal(job.layout, job.paths.run, _manifest(job, calculated, previous), rows)
+        manifest = _manifest(job, calculated, previous)
+        seen = Outbox(job.layout, AUDIT_STORE, job.settings.environment).newest_link()
+        write_audit(job.paths.run, manifest, calculated.kpis, calculated.transformed.checks, seen)
+        sealed = seal(job.layout, job.paths.run, manifest, rows)
     is_served = publish(job.layout, sealed)
     job.attempt.log.info("run sealed", folder=sealed.name, is_served=is_served)
     return _outcome(job, sealed, "published" if is_served else "stored")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,6 +12,7 @@ from settings.model import Phase, Settings
 from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
 from warehouse.calculation import calculate
+from warehouse.delivery import Deliver, facts_by_receiver
 from warehouse.ingestion import ingest
 from warehouse.job import Fetch, Fetched, Job, RunOutcome, RunRequest
 from warehouse.json_text import JsonObject
@@ -51,10 +52,12 @@ def run_daily(
     start: Start,
     run_phase: RunPhase,
     fetch: Fetch | None = None,
+    deliver: Deliver | None = None,
 ) -> RunOutcome:
     """Take one tape from its bytes to a served run folder, or leave everything as it was.
 
-    `fetch` brings the export here; without it the request's inputs are taken.
+    `fetch` brings the export here; without it the request's inputs are taken. `deliver` tells
+    the receivers after the commit; without it the run waits in its folder to be told.
 
     Raises:
         TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
@@ -81,7 +84,13 @@ def run_daily(
                 raise
             with suppress(StorageError):  # the run is served, and the next start wipes it
                 clear_staging(paths)
-            attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
+            outcome = _told(outcome, job, deliver)
+            attempt.succeed(
+                outcome.outcome,
+                outcome.sealed.folder,
+                _kpi_summary(outcome),
+                facts_by_receiver(outcome.delivered),
+            )
             return outcome
 
 
@@ -99,6 +108,12 @@ def _run_phases(job: Job, run_phase: RunPhase) -> RunOutcome:
     transformed = phase("transformation", lambda: transform(job, ingested))
     calculated = phase("calculation", lambda: calculate(job, transformed))
     return phase("output", lambda: publish_run(job, calculated))
+
+
+def _told(outcome: RunOutcome, job: Job, deliver: Deliver | None) -> RunOutcome:
+    if deliver is None:
+        return outcome
+    return replace(outcome, delivered=tuple(deliver(job.layout, job.attempt.log)))
 
 
 def _kpi_summary(outcome: RunOutcome) -> JsonObject:

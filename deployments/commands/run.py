@@ -16,6 +16,7 @@ from settings.errors import UsageError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
+from warehouse.delivery import Deliver, facts_by_receiver
 from warehouse.job import AcceptedAnomaly, Fetch, RunOutcome, RunRequest
 from warehouse.layout import Layout
 from warehouse.profile import Cost, Profile
@@ -51,8 +52,9 @@ def run_tape(
     start = Start(uuid4().hex, datetime.now(UTC), code_version())
     profile = Profile() if is_profiled else None
     phases = PlainPhases(settings.phases, open_console(stderr=True), profile)
+    feed, delivery = _feed(request, settings), _delivery(settings)
     try:
-        outcome = run_daily(request, settings, start, phases, _feed(request, settings))
+        outcome = run_daily(request, settings, start, phases, feed, delivery)
     except BaseException as error:
         raise AttemptFailed(_known_attempt(settings, start.attempt_id)) from error
     if is_json:
@@ -70,6 +72,14 @@ def _feed(request: RunRequest, settings: Settings) -> Fetch | None:
     from blocks.clients.feed import open_feed  # httpx: not for a run on a named file
 
     return open_feed(settings, settings.cascade)
+
+
+def _delivery(settings: Settings) -> Deliver | None:
+    if not settings.audit.is_configured:
+        return None
+    from blocks.clients.receivers import open_delivery  # psycopg or httpx: not for a run alone
+
+    return open_delivery(settings, settings.audit)
 
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:
@@ -91,6 +101,7 @@ def _document(
         "run_folder": str(run.folder),
         "log_folder": str(outcome.log_folder),
         "phases": {name: round(taken, 3) for name, taken in seconds.items()},
+        "deliveries": facts_by_receiver(outcome.delivered),
         "freshness_hours": round(hours, 3),
         **run_document(run, outcome.previous, served and served.name),
         "profile": profile and [asdict(cost) for cost in _costs(profile)],

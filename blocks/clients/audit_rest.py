@@ -1,0 +1,160 @@
+"""The audit store over REST: PostgREST's dialect, through Supabase's own small client."""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from postgrest import SyncPostgrestClient
+from postgrest.exceptions import APIError
+
+from blocks.clients.audit_store import (
+    SCHEMA,
+    PayloadRefusedError,
+    StoreTlsError,
+    StoreUnavailableError,
+    StoreUrlError,
+    judge_sqlstate,
+    refused_login,
+    wrong_ca_file,
+)
+from settings.errors import TapewatchError
+from settings.model import AuditSettings
+from warehouse.json_text import JsonObject
+
+T = TypeVar("T")
+_PATH = "/rest/v1"
+_PAGE = 1_000  # the most rows that Supabase answers at once by default
+_READ_SECONDS = 60.0
+_UNAUTHORIZED, _TOO_LARGE, _ITS_FAULT = 401, 413, 500
+
+
+class RestStore:
+    """The store behind SUPABASE_URL and its service-role key."""
+
+    def __init__(self, settings: AuditSettings) -> None:
+        """Prepare the client; nothing is asked before the first call.
+
+        Raises:
+            StoreUrlError: The URL is not https, and not on this machine.
+            CaFileError: The file of certificates cannot be used.
+        """
+        self._settings = settings
+        self._url = _url(settings)
+        self._status = 0
+        key = settings.rest_key() or ""
+        http = httpx.Client(
+            verify=_tls_context(settings.ca_file),
+            trust_env=False,
+            follow_redirects=False,  # the key goes nowhere else
+            limits=httpx.Limits(max_keepalive_connections=0),  # nothing to close afterwards
+            event_hooks={"response": [self._see]},
+        )
+        self._http = http
+        self._client = SyncPostgrestClient(
+            str(self._url).rstrip("/"),
+            schema=SCHEMA,
+            headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            http_client=http,
+            retry_enabled=False,  # the outbox tries again, and counts
+        )
+
+    @property
+    def address(self) -> str:
+        """The host for people, without any secret."""
+        return f"Supabase at {self._url.host}"
+
+    def record(self, payload: JsonObject, seconds: float) -> JsonObject:
+        """Store one run by the one function that writes; see `AuditStore.record`."""
+        arguments: Any = {"payload": dict(payload)}
+        request = self._client.rpc("record_pipeline_run", arguments)
+        return self._ask(lambda: request.execute().data, seconds)
+
+    def chain_problems(self) -> list[JsonObject]:
+        """Return what the store finds wrong with its chain; see `AuditStore.chain_problems`."""
+        request = self._client.rpc("verify_audit_chain", {})
+        return self._ask(lambda: request.execute().data, _READ_SECONDS)
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """Yield every row of a table, page by page; see `AuditStore.rows`."""
+        first = columns[0].partition("::")[0]
+        key = [name.partition("::")[0] for name in columns[:3]]
+        for start in range(0, 10**9, _PAGE):
+            request = self._client.from_(table).select(*columns).order(first)
+            for name in key[1:]:
+                request = request.order(name)  # pages need one order for all rows
+            page = self._ask(request.range(start, start + _PAGE - 1).execute, _READ_SECONDS).data
+            yield from page
+            if len(page) < _PAGE:
+                return
+
+    def _see(self, response: httpx.Response) -> None:
+        self._status = response.status_code  # the client's errors do not tell it
+
+    def _ask(self, question: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401
+        self._status = 0
+        self._http.timeout = httpx.Timeout(
+            seconds, connect=min(seconds, float(self._settings.connect_seconds))
+        )
+        try:
+            return question()
+        except APIError as error:
+            raise self._judge(error) from None
+        except httpx.ConnectError as error:
+            if isinstance(_root(error), ssl.SSLError):
+                raise StoreTlsError(
+                    f"{self.address}: its certificate cannot be trusted",
+                    fix="correct SUPABASE_URL, or name its authority in TAPEWATCH_AUDIT__CA_FILE",
+                ) from None
+            raise self._unreachable(error) from None
+        except (httpx.HTTPError, ValueError) as error:  # ValueError: a body that is no JSON
+            raise self._unreachable(error) from None
+
+    def _judge(self, error: APIError) -> TapewatchError:
+        code, message = error.code, error.message or "no reason given"
+        if self._status == _UNAUTHORIZED and code != "42501":
+            return refused_login(self.address)
+        if self._status == _TOO_LARGE:
+            return PayloadRefusedError(
+                f"{self.address} finds the rows too large",
+                fix="raise the gateway's limit of a body",
+            )
+        if self._status >= _ITS_FAULT or code is None or code == str(self._status):
+            return self._unreachable(None)
+        return judge_sqlstate(code, message, self.address)
+
+    def _unreachable(self, error: Exception | None) -> StoreUnavailableError:
+        how = f"answers HTTP {self._status}" if self._status else "cannot be reached, or hangs"
+        why = "" if error is None else f" ({type(error).__name__})"
+        return StoreUnavailableError(
+            f"{self.address} {how}{why}",
+            fix="see whether SUPABASE_URL is right and the project is not paused",
+        )
+
+
+def _url(settings: AuditSettings) -> httpx.URL:
+    url = httpx.URL((settings.url or "").rstrip("/"))
+    is_here = url.host == "localhost" or url.host.startswith("127.")
+    if url.scheme != "https" and not is_here:
+        raise StoreUrlError("SUPABASE_URL must begin with https://", fix="correct SUPABASE_URL")
+    if url.userinfo or not url.host:
+        raise StoreUrlError("SUPABASE_URL must name a host alone", fix="correct SUPABASE_URL")
+    return url if url.path.endswith(_PATH) else url.copy_with(path=_PATH)
+
+
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
+    except OSError:  # ssl.SSLError is one
+        raise wrong_ca_file(ca_file or Path()) from None
+    return context
+
+
+def _root(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

@@ -1,0 +1,256 @@
+"""What is pending, what is sent again, what is given up, and that nobody can hold up a run."""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from settings.errors import SourceUnavailableError
+from settings.load import load_settings
+from warehouse.attempt_state import AttemptRecord, save_attempt
+from warehouse.delivery import Order, ReceiverHangsError, deliver
+from warehouse.layout import Layout
+from warehouse.lock import LockHeldError, hold_lock
+from warehouse.outbox import Outbox, RefusedError
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Down(SourceUnavailableError):
+    code = "DOWN"
+
+
+class Store:
+    """A receiver that keeps what it got, and fails as it is told to."""
+
+    def __init__(self, name="store", failing=None):
+        self.name = name
+        self.failing = failing or (lambda item: None)
+        self.got = []
+        self.tries = []
+
+    def send(self, item, seconds):
+        self.tries.append(item.name)
+        self.failing(item)
+        self.got.append(item.name)
+        return {"ledger_seq": len(self.got), "ledger_hash": "a" * 64}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings({"TAPEWATCH_PII_KEY": "k" * 16, "TAPEWATCH_DATA_DIR": str(tmp_path)})
+
+
+@pytest.fixture
+def layout(settings):
+    made = Layout.of(settings)
+    made.make()
+    return made
+
+
+@pytest.fixture
+def attempts(layout):
+    """Three attempts that failed, one after another, and one of another environment."""
+    names = []
+    for hour in range(3):
+        name = uuid4().hex
+        _save(layout, name, hour, "production")
+        names.append(f"attempt-{name}")
+    _save(layout, uuid4().hex, 9, "staging")
+    return names
+
+
+def _save(layout, name, hour, environment):
+    started = f"2026-01-01T0{hour}:00:00.000Z"
+    record = AttemptRecord(name, "failed", environment, "default", started, "log", ended_at=started)
+    save_attempt(layout, record)
+
+
+def sent_to(layout, settings, *receivers, **order):
+    asked = Order(**{"seconds": 5.0, **order})
+    return deliver(layout, receivers, "production", settings.delivery, asked)
+
+
+def down(_item):
+    raise Down("it is down", fix="wait")
+
+
+def test_what_is_pending_is_sent_oldest_first_and_once(layout, settings, attempts):
+    store = Store()
+
+    (first,), (again,) = (sent_to(layout, settings, store) for _ in range(2))
+
+    assert store.got == attempts
+    assert (first.sent, first.pending, again.sent, again.pending) == (3, 0, 0, 0)
+
+
+def test_a_receipt_tells_the_link_that_came_back(layout, settings, attempts):
+    sent_to(layout, settings, Store())
+
+    told = dict(Outbox(layout, "store", "production").receipts())
+
+    assert {name: receipt["ledger_seq"] for name, receipt in told.items()} == dict(
+        zip(attempts, (1, 2, 3), strict=True)
+    )
+
+
+def test_the_newest_link_is_that_of_the_last_receipt(layout, settings, attempts):
+    outbox = Outbox(layout, "store", "production")
+    assert outbox.newest_link() is None
+
+    sent_to(layout, settings, Store())
+
+    assert outbox.newest_link() == {"seq": 3, "hash": "a" * 64}
+
+
+def test_a_receiver_that_fails_keeps_the_order_and_loses_nothing(layout, settings, attempts):
+    store = Store(failing=down)
+    (result,) = sent_to(layout, settings, store)
+    assert (result.sent, result.pending, result.error.code) == (0, 3, "DOWN")
+    assert store.tries == attempts[:1]
+
+    store.failing = lambda item: None
+    (result,) = sent_to(layout, settings, store, is_now=True)
+
+    assert store.got == attempts
+    assert result.pending == 0
+
+
+def test_a_receiver_that_failed_is_left_alone_for_a_while_twice_as_long_each_time(
+    layout, settings, attempts
+):
+    store, outbox = Store(failing=down), Outbox(layout, "store", "production")
+    waits = []
+    for _ in range(6):
+        before = datetime.now(UTC)
+        sent_to(layout, settings, store, is_now=True)
+        waits.append(round((outbox.state().not_before - before) / timedelta(minutes=1)))
+
+    (result,) = sent_to(layout, settings, store)
+
+    assert waits == [1, 2, 4, 8, 15, 15]
+    assert len(store.tries) == 6
+    assert (result.is_waiting, result.pending) == (True, 3)
+
+
+def test_success_forgets_the_failures(layout, settings, attempts):
+    store, outbox = Store(failing=down), Outbox(layout, "store", "production")
+    sent_to(layout, settings, store)
+    store.failing = lambda item: None
+
+    sent_to(layout, settings, store, is_now=True)
+
+    assert (outbox.state().failures, outbox.state().not_before) == (0, None)
+
+
+def test_what_is_refused_for_good_is_set_apart_and_the_rest_is_sent(layout, settings, attempts):
+    def refuse(item):
+        if item.name == attempts[1]:
+            raise RefusedError("other facts are stored", fix="look")
+
+    store, outbox = Store(failing=refuse), Outbox(layout, "store", "production")
+    (result,) = sent_to(layout, settings, store)
+
+    assert store.got == [attempts[0], attempts[2]]
+    assert (result.sent, result.refused, result.pending, result.error.code) == (
+        2,
+        1,
+        0,
+        "DELIVERY_REFUSED",
+    )
+    letter = json.loads(outbox.refused()[attempts[1]].read_bytes())
+    assert letter["code"] == "DELIVERY_REFUSED"
+    (again,) = sent_to(layout, settings, store)
+    assert again.pending == 0
+
+
+def test_a_refused_item_is_sent_when_somebody_asks_for_it(layout, settings, attempts):
+    def refuse(_item):
+        raise RefusedError("no", fix="look")
+
+    store, outbox = Store(failing=refuse), Outbox(layout, "store", "production")
+    sent_to(layout, settings, store)
+    store.failing = lambda item: None
+
+    outbox.retry_refused()
+    sent_to(layout, settings, store)
+
+    assert store.got == attempts
+    assert outbox.refused() == {}
+
+
+def test_everything_is_sent_again_to_a_store_that_was_restored(layout, settings, attempts):
+    store = Store()
+    sent_to(layout, settings, store)
+
+    sent_to(layout, settings, store, is_again=True)
+
+    assert store.got == attempts * 2
+
+
+def test_receivers_are_served_side_by_side_and_a_hanging_one_delays_nobody(
+    layout, settings, attempts
+):
+    freed = threading.Event()
+    hanging = Store("hanging", failing=lambda item: freed.wait(30))
+    well = Store("well")
+    started = time.monotonic()
+
+    stuck, fine = sent_to(layout, settings, hanging, well, seconds=1.0)
+    took = time.monotonic() - started
+    freed.set()
+
+    assert took < 3
+    assert isinstance(stuck.error, ReceiverHangsError)
+    assert (fine.sent, fine.error) == (3, None)
+    assert Outbox(layout, "hanging", "production").state().failures == 1
+
+
+def test_a_mistake_in_a_receiver_is_told_and_stops_nobody_else(layout, settings, attempts):
+    def broken(_item):
+        raise ZeroDivisionError("secret-4711")
+
+    (failed, fine) = sent_to(layout, settings, Store("a", failing=broken), Store("b"))
+
+    assert failed.error.code == "INTERNAL"
+    assert "secret-4711" not in failed.error.message
+    assert fine.sent == 3
+
+
+def test_two_deliveries_at_once_are_one(layout, settings, attempts):
+    layout.delivery.mkdir()
+    with hold_lock(layout.delivery / "lock", "other", NOW), pytest.raises(LockHeldError):
+        sent_to(layout, settings, Store())
+
+
+def test_half_written_files_of_a_killed_delivery_are_removed(layout, settings, attempts):
+    left = layout.delivery / "store" / "received" / "x.json.0000.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("{")
+
+    sent_to(layout, settings, Store())
+
+    assert not left.exists()
+
+
+def test_a_damaged_state_counts_as_no_failure(layout, settings, attempts):
+    (layout.delivery / "store").mkdir(parents=True)
+    (layout.delivery / "store" / "state.json").write_text("{")
+
+    (result,) = sent_to(layout, settings, Store())
+
+    assert result.sent == 3
+
+
+def test_the_backlog_tells_how_many_wait_and_since_when(layout, settings, attempts):
+    outbox = Outbox(layout, "store", "production")
+    sent_to(layout, settings, Store(failing=down))
+
+    backlog = outbox.backlog()
+
+    assert (backlog.pending, backlog.refused) == (3, 0)
+    assert backlog.oldest == datetime(2026, 1, 1, tzinfo=UTC)
+    assert backlog.state.code == "DOWN"

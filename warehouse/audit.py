@@ -1,0 +1,194 @@
+"""The audit rows of a run: sealed with it as audit.json, so that what is sent never changes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+from uuid import UUID, uuid5
+
+from pydantic import JsonValue
+
+from settings.kpis import Kpi, load_catalogue
+from warehouse.attempt_state import AttemptRecord
+from warehouse.durable import replace_file, sha256_file
+from warehouse.json_text import JsonObject, canonical_json, pretty_json
+from warehouse.kpis import KpiValue
+from warehouse.manifest import HashMismatchError, InputFacts, Manifest
+from warehouse.quality import CheckResult, Level
+from warehouse.run_folder import SealedRun
+from warehouse.storage_errors import typed_storage
+
+AUDIT_FILE = "audit.json"
+AUDIT_STORE = "audit_store"  # the receiver's name
+SCHEMA_VERSION = 1
+PIPELINE = "daily"
+_ATTEMPTS = UUID("5d0b61d5-6c0c-4f0f-9d5f-0c9e7f3a1c55")
+WHOLE_BOOK = "all"  # the only segment there is
+
+_STATUS: Mapping[Level, str] = {"blocking": "fail", "quarantine": "warn", "warning": "warn"}
+
+
+def write_audit(
+    folder: Path,
+    manifest: Manifest,
+    kpis: tuple[KpiValue, ...],
+    checks: tuple[CheckResult, ...],
+    ledger_seen: JsonObject | None,
+) -> None:
+    """Write audit.json into the run that is being built: all rows but the manifest's own hash.
+
+    Args:
+        folder: The staged run folder.
+        manifest: Of the run, its files still unknown.
+        kpis: Every KPI of the run.
+        checks: Every quality check of the run.
+        ledger_seen: `seq` and `hash` of the newest link of the store's chain that was received.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    catalogue = {kpi.name: kpi for kpi in load_catalogue()}
+    seen = ledger_seen or {}
+    rows = {
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            **_run_row(manifest),
+            "ledger_seen_seq": seen.get("seq"),
+            "ledger_seen_hash": seen.get("hash"),
+        },
+        "raw_artifacts": [_artifact_row(manifest, facts) for facts in manifest.inputs],
+        "kpi_values": [_kpi_row(kpi, catalogue[kpi.name]) for kpi in kpis],
+        "data_quality_results": [*map(_check_row, checks), *_reconciliation_row(manifest)],
+    }
+    replace_file(folder / AUDIT_FILE, pretty_json(rows))
+
+
+def audit_payload(run: SealedRun) -> dict[str, JsonValue]:
+    """Return what the store is sent for a sealed run: its audit.json and its manifest's hash.
+
+    Raises:
+        HashMismatchError: The run has no audit.json, or another than was sealed.
+        StorageError: It cannot be read.
+    """
+    path = run.folder / AUDIT_FILE
+    sealed = run.manifest.files.get(AUDIT_FILE)
+    if sealed is None or not path.is_file() or sha256_file(path) != sealed.sha256:
+        raise HashMismatchError(
+            f"{path} is not what was sealed",
+            fix=f"run `tapewatch verify {run.name}`, and restore the folder from a backup",
+        )
+    with typed_storage(path):
+        rows = cast("dict[str, JsonValue]", json.loads(path.read_bytes()))
+    facts = cast("dict[str, JsonValue]", rows["run"])
+    return {**rows, "run": {**facts, "manifest_sha256": run.manifest_sha256()}}
+
+
+def attempt_payload(attempt: AttemptRecord) -> dict[str, JsonValue]:
+    """Return what the store is sent for an attempt that published nothing."""
+    error = attempt.error
+    # the message stays here: it may name a path, and the log folder tells all of it
+    told: JsonObject = {"code": error.code, "exit_code": error.exit_code} if error else {}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "run_id": str(uuid5(_ATTEMPTS, attempt.attempt_id)),
+            "pipeline": PIPELINE,
+            "environment": attempt.environment,
+            "portfolio": attempt.portfolio,
+            "status": attempt.status,
+            "as_of": attempt.as_of,
+            "attempt_id": attempt.attempt_id,
+            "started_at": attempt.started_at,
+            "ended_at": attempt.ended_at,
+            "error": dict(told),
+        },
+    }
+
+
+def _run_row(manifest: Manifest) -> dict[str, JsonValue]:
+    identity, ingestion = manifest.identity, manifest.ingestion
+    return {
+        "run_id": manifest.run_id,
+        "pipeline": PIPELINE,
+        "environment": identity.environment,
+        "portfolio": identity.portfolio,
+        "status": "success",
+        "as_of": identity.as_of.isoformat(),
+        "attempt_id": ingestion["attempt_id"],
+        "started_at": ingestion["received_at"],
+        "ended_at": manifest.created_at.isoformat(),
+        "run_folder": identity.folder_name,
+        "sql_sha256": identity.sql_sha256,
+        "contract_version": identity.contract_version,
+        "config_version": hashlib.sha256(canonical_json(identity.settings)).hexdigest(),
+        "settings": dict(identity.settings),
+        "pii_key_id": identity.pii_key_id,
+        "git_sha": manifest.code,
+        "previous_run": manifest.previous_run,
+        "supersedes": list(manifest.supersedes),
+        "accepted_anomaly": manifest.quality["accepted_anomaly"],
+    }
+
+
+def _artifact_row(manifest: Manifest, facts: InputFacts) -> dict[str, JsonValue]:
+    return {
+        "artifact_id": str(uuid5(UUID(manifest.run_id), f"{facts.sha256}/{facts.name}")),
+        "endpoint": manifest.ingestion["origin"],
+        "name": facts.name,
+        "sha256": facts.sha256,
+        "storage_uri": f"raw/{facts.sha256}/{facts.name}",
+        "row_count": facts.rows,
+        "byte_count": facts.bytes,
+    }
+
+
+def _kpi_row(value: KpiValue, kpi: Kpi) -> dict[str, JsonValue]:
+    lines = kpi.thresholds
+    return {
+        "kpi_name": value.name,
+        "segment": WHOLE_BOOK,
+        "as_of": value.as_of.isoformat(),
+        "value": _text(value.value),
+        "unit": value.unit,
+        "status": value.status,
+        "basis": value.basis,
+        "numerator": _text(value.numerator),
+        "denominator": _text(value.denominator),
+        "direction": kpi.direction,
+        "warning_threshold": lines and _text(lines.warning),
+        "critical_threshold": lines and _text(lines.critical),
+        "reason": value.reason,
+        "definition_sha256": value.definition_sha256,
+    }
+
+
+def _check_row(check: CheckResult) -> dict[str, JsonValue]:
+    return {
+        "check_name": check.name,
+        "level": check.level,
+        "status": "pass" if check.is_passed else _STATUS[check.level],
+        "observed": check.bad_rows,
+    }
+
+
+def _reconciliation_row(manifest: Manifest) -> list[dict[str, JsonValue]]:
+    """Return how many snapshot rows the ledger reproduces, as one more check."""
+    told = cast("Mapping[str, int] | None", manifest.quality["reconciliation"])
+    if told is None:
+        return []
+    differing = told["compared"] - told["matched"]
+    return [
+        {
+            "check_name": "reconciliation",
+            "level": "blocking",
+            "status": "fail" if differing else "pass",
+            "observed": differing,
+            "details": dict(told),
+        }
+    ]
+
+
+def _text(number: object) -> str | None:
+    """Return a decimal as text: a JSON number may lose its last digits on the way."""
+    return None if number is None else f"{number:f}"

@@ -1,0 +1,225 @@
+"""Send what is pending: every receiver in its own thread, none can hold up a run or another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import JsonValue
+
+from settings.errors import InternalError, SourceUnavailableError, TapewatchError
+from settings.model import DeliverySettings
+from warehouse.attempt_folder import describe_error
+from warehouse.json_text import JsonObject
+from warehouse.layout import Layout
+from warehouse.lock import LockHeldError, hold_lock
+from warehouse.manifest import HashMismatchError
+from warehouse.outbox import Item, Outbox, RefusedError
+from warehouse.storage_errors import typed_storage
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+class ReceiverHangsError(SourceUnavailableError):
+    """A receiver did not answer in the time that a run can give."""
+
+    code = "RECEIVER_HANGS"
+
+
+class Receiver(Protocol):
+    """Takes items, each as often as it is sent, and stores it once."""
+
+    @property
+    def name(self) -> str:
+        """A short name that is safe as a folder's."""
+        ...
+
+    def send(self, item: Item, seconds: float, /) -> JsonObject:
+        """Deliver one item within `seconds` and return its receipt.
+
+        Raises:
+            RefusedError: It will never be taken.
+            TapewatchError: It was not taken now.
+        """
+        ...
+
+
+class Deliver(Protocol):
+    """Send what is pending; what a run is given to tell others that it has ended."""
+
+    def __call__(self, layout: Layout, log: FilteringBoundLogger, /) -> Sequence[Delivered]:
+        """Return how it went for each receiver; never raises for a receiver's sake."""
+        ...
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """How it went for one receiver: items by what became of them, and what stopped it."""
+
+    receiver: str
+    sent: int = 0
+    refused: int = 0
+    pending: int = 0
+    error: TapewatchError | None = None
+    is_waiting: bool = False  # after a failure: not tried before its time has come
+
+    def facts(self) -> dict[str, JsonValue]:
+        """Return what the summary and the log tell."""
+        told: dict[str, JsonValue] = {"sent": self.sent, "refused": self.refused}
+        told["pending"] = self.pending
+        if self.error is not None:
+            told |= {"code": self.error.code, "message": self.error.message}
+        return told
+
+
+def facts_by_receiver(delivered: Sequence[Delivered]) -> dict[str, JsonValue]:
+    """Return what the summary tells of all receivers."""
+    return {result.receiver: result.facts() for result in delivered}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of a delivery: how long it may take, and whether failures are waited out."""
+
+    seconds: float
+    is_now: bool = False  # a person asked: receivers that failed a moment ago are tried too
+    is_again: bool = False  # also what has a receipt: the store was restored, or is another one
+
+
+def deliver(
+    layout: Layout,
+    receivers: Sequence[Receiver],
+    environment: str,
+    settings: DeliverySettings,
+    order: Order,
+) -> tuple[Delivered, ...]:
+    """Send every receiver what it lacks, oldest first, until all is sent or the time is over.
+
+    Raises:
+        LockHeldError: Another delivery is at work.
+        StorageError: The disk refused.
+    """
+    with hold_lock(layout.delivery / "lock", "delivery", datetime.now(UTC)):
+        _sweep(layout.delivery)
+        until = time.monotonic() + order.seconds
+        works = [_Work(r, Outbox(layout, r.name, environment), settings) for r in receivers]
+        for work in works:
+            work.start(order, until)
+        return tuple(work.wait(until) for work in works)
+
+
+def try_to_deliver(
+    layout: Layout,
+    receivers: Sequence[Receiver],
+    environment: str,
+    settings: DeliverySettings,
+    log: FilteringBoundLogger,
+) -> tuple[Delivered, ...]:
+    """Deliver at the end of a run: within its seconds, and whatever happens the run stays good."""
+    order = Order(float(settings.run_seconds))
+    try:
+        delivered = deliver(layout, receivers, environment, settings, order)
+    except LockHeldError:
+        log.info("another delivery is at work")
+        return ()
+    except TapewatchError as error:
+        log.error("nothing delivered", code=error.code, message=error.message)
+        return ()
+    for result in delivered:
+        level = log.error if result.error or result.refused else log.info
+        level("delivered", receiver=result.receiver, **result.facts())
+    return delivered
+
+
+class _Work:
+    """The delivery to one receiver, in a thread that may be left behind hanging."""
+
+    def __init__(self, receiver: Receiver, outbox: Outbox, settings: DeliverySettings) -> None:
+        self._receiver = receiver
+        self._outbox = outbox
+        self._settings = settings
+        self._result = Delivered(receiver.name)
+        self._thread: Thread | None = None
+
+    def start(self, order: Order, until: float) -> None:
+        # a daemon: the process ends without a thread that waits for a dead server
+        self._thread = Thread(
+            target=self._run, args=(order, until), name=self._receiver.name, daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, until: float) -> Delivered:
+        assert self._thread is not None  # noqa: S101 - `start` made it
+        self._thread.join(max(0.0, until - time.monotonic()) + _LAST_WORDS_SECONDS)
+        result = self._result
+        if self._thread.is_alive():
+            name = self._receiver.name
+            error = ReceiverHangsError(
+                f"{name} did not answer in time", fix=f"see whether {name} is up"
+            )
+            self._outbox.note_failure(error, self._settings, datetime.now(UTC))
+            result = replace(result, error=error)
+        return result
+
+    def _run(self, order: Order, until: float) -> None:
+        try:
+            self._send_pending(order, until)
+        except TapewatchError as error:
+            self._result = replace(self._result, error=error)
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: all must be told
+            told = describe_error(error)
+            broken = InternalError(f"{self._receiver.name}: {told.message}", fix=told.fix)
+            self._result = replace(self._result, error=broken)
+
+    def _send_pending(self, order: Order, until: float) -> None:
+        items = self._outbox.pending(is_again=order.is_again)
+        self._result = replace(self._result, pending=len(items))
+        state = self._outbox.state()
+        is_early = state.not_before is not None and datetime.now(UTC) < state.not_before
+        if is_early and not order.is_now:
+            self._result = replace(self._result, is_waiting=bool(items))
+            return
+        for item in items:
+            if time.monotonic() >= until:
+                return
+            try:
+                self._send(item, until - time.monotonic())
+            except (RefusedError, HashMismatchError) as error:
+                self._outbox.keep_refusal(item, error, datetime.now(UTC))
+                self._count(refused=1)
+                self._result = replace(self._result, error=error)
+            except TapewatchError as error:
+                self._outbox.note_failure(error, self._settings, datetime.now(UTC))
+                raise
+        if items:
+            self._outbox.note_success()
+
+    def _send(self, item: Item, seconds: float) -> None:
+        receipt = self._receiver.send(item, seconds)
+        self._outbox.keep_receipt(item, receipt, datetime.now(UTC))
+        self._count(sent=1)
+
+    def _count(self, sent: int = 0, refused: int = 0) -> None:
+        result = self._result
+        self._result = replace(
+            result,
+            sent=result.sent + sent,
+            refused=result.refused + refused,
+            pending=result.pending - 1,
+        )
+
+
+_LAST_WORDS_SECONDS = 0.5  # for a receiver that gives up exactly when its time is over
+
+
+def _sweep(folder: Path) -> None:
+    """Remove half-written files of deliveries that were killed; holding the lock allows it."""
+    for path in folder.glob("**/*.tmp"):
+        with typed_storage(path):
+            path.unlink()

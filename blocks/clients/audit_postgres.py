@@ -27,13 +27,13 @@ from blocks.clients.audit_store import (
     refused_login,
     wrong_ca_file,
 )
-from settings.errors import TapewatchError
+from settings.errors import InternalError, TapewatchError
 from settings.model import AuditSettings
 from warehouse.json_text import JsonObject
 
 _READ_SECONDS = 300.0  # of a statement that reads everything there is
 _LOCK_SECONDS = 10.0
-_CAST = re.compile(r"([a-z_]+)(?:::(text))?")
+_COLUMN = re.compile(r"([a-z0-9_]+)(::text)?")
 
 
 class PostgresStore:
@@ -91,14 +91,7 @@ class PostgresStore:
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """Yield every row of a table; see `AuditStore.rows`."""
-        chosen = [_CAST.fullmatch(column) for column in columns]
-        fields = [
-            sql.SQL("{}::text as {}" if match[2] else "{}").format(
-                *[sql.Identifier(match[1])] * (2 if match[2] else 1)
-            )
-            for match in chosen
-            if match
-        ]
+        fields = [_field(column) for column in columns]
         query = sql.SQL("select {} from {} order by 1").format(
             sql.SQL(", ").join(fields), sql.Identifier(SCHEMA, table)
         )
@@ -169,6 +162,15 @@ def _limit(connection: psycopg.Connection, seconds: float) -> None:
     ):
         milliseconds = sql.Literal(max(1, int(limit * 1000)))
         connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), milliseconds))
+
+
+def _field(column: str) -> sql.Composed:
+    """Return one column of a query; `name::text` asks for its text."""
+    match = _COLUMN.fullmatch(column)
+    if match is None:
+        raise InternalError(f"{column!r} is no column", fix="name it, or name::text")
+    name = sql.Identifier(match[1])
+    return sql.SQL("{}::text as {}").format(name, name) if match[2] else sql.Composed([name])
 
 
 @contextmanager

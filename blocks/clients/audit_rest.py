@@ -78,16 +78,20 @@ class RestStore:
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """Yield every row of a table, page by page; see `AuditStore.rows`."""
-        first = columns[0].partition("::")[0]
-        key = [name.partition("::")[0] for name in columns[:3]]
-        for start in range(0, 10**9, _PAGE):
-            request = self._client.from_(table).select(*columns).order(first)
-            for name in key[1:]:
-                request = request.order(name)  # pages need one order for all rows
-            page = self._ask(request.range(start, start + _PAGE - 1).execute, _READ_SECONDS).data
+        order = [name.partition("::")[0] for name in columns[:3]]
+        start = 0
+        while page := self._page(table, columns, order, start):
             yield from page
-            if len(page) < _PAGE:
-                return
+            start += len(page)  # the project may allow fewer rows than were asked for
+
+    def _page(
+        self, table: str, columns: Sequence[str], order: Sequence[str], start: int
+    ) -> list[Mapping[str, Any]]:
+        request = self._client.from_(table).select(*columns)
+        for name in order:  # pages need one order for all rows
+            request = request.order(name)
+        question = request.range(start, start + _PAGE - 1).execute
+        return self._ask(question, _READ_SECONDS).data
 
     def _see(self, response: httpx.Response) -> None:
         self._status = response.status_code  # the client's errors do not tell it

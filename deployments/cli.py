@@ -15,7 +15,7 @@ EXIT_CODES = {
     0: "done, also when there was nothing to do",
     64: "wrong usage",
     65: "the data is not fit to publish, the last good run stays served",
-    69: "the input cannot be reached",
+    69: "the input, or a receiver, cannot be reached",
     70: "a mistake of Tapewatch",
     74: "the disk refused",
     75: "another run is at work, or a phase took too long: try later",
@@ -28,8 +28,10 @@ _EPILOG = "Exit codes: " + "; ".join(f"[b]{code}[/] {told}" for code, told in EX
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=_EPILOG)
 runs_app = typer.Typer(invoke_without_command=True)
 config_app = typer.Typer()
+audit_app = typer.Typer()
 app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
+app.add_typer(audit_app, name="audit")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Day = Annotated[
@@ -166,6 +168,89 @@ def verify(
     if run is not None and every:
         raise typer.BadParameter("name one run or say --all, not both", param_hint="--all")
     verify_runs(load_settings(portfolio=portfolio), run, is_all=every, is_json=json)
+
+
+@app.command()
+def reproduce(
+    run: Annotated[
+        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+    ] = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Make a run again from its raw bytes, aside, and hold every figure and table to it."""
+    from deployments.commands.reproduce import reproduce_run
+    from settings.load import load_settings
+
+    reproduce_run(load_settings(portfolio=portfolio), run, is_json=json)
+
+
+@app.command()
+def lineage(
+    kpi: Annotated[str, typer.Argument(metavar="KPI", help="One KPI of the catalogue.")],
+    as_of: Day = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Show what a KPI was made of: its SQL, every table and hash, down to the file that came."""
+    from deployments.commands.lineage import show_lineage
+    from settings.load import load_settings
+
+    show_lineage(kpi, load_settings(portfolio=portfolio), as_of, is_json=json)
+
+
+@app.command()
+def deliver(
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what has a receipt: the store was restored.")
+    ] = False,
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="Also what was refused for good.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Send every receiver what it lacks, oldest first; what it does not take stays pending."""
+    from deployments.commands.deliver import deliver_pending
+    from settings.load import load_settings
+
+    deliver_pending(load_settings(), is_again=again, is_refused_too=retry_refused, is_json=json)
+
+
+@audit_app.callback()
+def audit() -> None:
+    """Show, send, verify, export and restore what an auditor asks for."""
+
+
+@audit_app.command("payload")
+def audit_payload(
+    run: Annotated[
+        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+    ] = None,
+    portfolio: Portfolio = None,
+) -> None:
+    """Print what the audit store is sent for a run; nothing is sent."""
+    from deployments.commands.audit import print_payload
+    from settings.load import load_settings
+
+    print_payload(load_settings(portfolio=portfolio), run)
+
+
+@audit_app.command("write")
+def audit_write(json: Json = False) -> None:
+    """Send the audit store all that it lacks; an error if no store is set."""
+    from deployments.commands.audit import write_audit
+    from settings.load import load_settings
+
+    write_audit(load_settings(), is_json=json)
+
+
+@audit_app.command("verify")
+def audit_verify(json: Json = False) -> None:
+    """Prove that run folders and audit store are what was sealed and received."""
+    from deployments.commands.audit import verify_audit
+    from settings.load import load_settings
+
+    verify_audit(load_settings(), is_json=json)
 
 
 @app.command()

@@ -27,13 +27,19 @@ from blocks.clients.audit_store import (
     refused_login,
     wrong_ca_file,
 )
-from settings.errors import InternalError, TapewatchError
+from settings.errors import ConfigError, InternalError, TapewatchError
 from settings.model import AuditSettings
 from warehouse.json_text import JsonObject
 
 _READ_SECONDS = 300.0  # of a statement that reads everything there is
 _LOCK_SECONDS = 10.0
 _COLUMN = re.compile(r"([a-z0-9_]+)(::text)?")
+
+
+class NoDatabaseUrlError(ConfigError):
+    """What is asked for goes to the store's Postgres alone, and its URL is not set."""
+
+    code = "AUDIT_NO_DB_URL"
 
 
 class PostgresStore:
@@ -116,6 +122,24 @@ class PostgresStore:
                 fix="see whether SUPABASE_DB_URL names the right host, and the server is up",
             )
         return judge_sqlstate(error.sqlstate, told, self.address)
+
+
+def need_postgres(settings: AuditSettings, purpose: str, otherwise: str = "") -> PostgresStore:
+    """Return the store behind SUPABASE_DB_URL for what REST cannot do.
+
+    Raises:
+        NoDatabaseUrlError: SUPABASE_DB_URL is not set.
+        AuditHalfConfiguredError: It is not, and the URL is set without its key, or the key alone.
+        StoreUrlError: It cannot be read.
+    """
+    if settings.db_url is None:
+        found = "SUPABASE_URL leads to REST alone" if settings.is_configured else "no store is set"
+        fix = "export SUPABASE_DB_URL=postgresql://user:password@host:5432/postgres"
+        raise NoDatabaseUrlError(
+            f"{found}: {purpose} needs SUPABASE_DB_URL",
+            fix=f"{fix}{otherwise and ', or '}{otherwise}",
+        )
+    return PostgresStore(settings)
 
 
 def _parameters(settings: AuditSettings) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class RestStore:
         )
 
     @property
+    def host(self) -> str:
+        """Whom DNS is asked for."""
+        return self._url.host
+
+    @property
     def address(self) -> str:
         """The host for people, without any secret."""
         return f"Supabase at {self._url.host}"

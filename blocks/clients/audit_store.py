@@ -1,12 +1,18 @@
 """The audit store: one interface, over REST or straight to Postgres, and what its refusals mean."""
 
+import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from settings.errors import AuthError, ConfigError, SourceUnavailableError, TapewatchError
 from settings.model import AuditSettings
-from warehouse.audit import AUDIT_STORE
+from warehouse.attempt_folder import ErrorFacts, utc_text
+from warehouse.attempt_state import AttemptRecord
+from warehouse.audit import AUDIT_STORE, attempt_payload
 from warehouse.json_text import JsonObject
 from warehouse.outbox import Item, RefusedError
 
@@ -69,8 +75,19 @@ class PayloadRefusedError(RefusedError):
     code = "AUDIT_REFUSED"
 
 
+class StoreDnsError(SourceUnavailableError):
+    """The audit store's host is not known."""
+
+    code = "AUDIT_STORE_DNS"
+
+
 class AuditStore(Protocol):
     """What is asked of the store, whichever way leads there."""
+
+    @property
+    def host(self) -> str | None:
+        """Whom DNS is asked for; None for a local socket."""
+        ...
 
     @property
     def address(self) -> str:
@@ -155,6 +172,31 @@ def need_store(settings: AuditSettings) -> AuditStore:
             fix="export SUPABASE_URL and SUPABASE_SERVICE_ROLE, or SUPABASE_DB_URL",
         )
     return store
+
+
+def probe(store: AuditStore, environment: str, seconds: float) -> float:
+    """Find the host, trust its certificate, log in, write a run and roll it back; return seconds.
+
+    Raises:
+        StoreDnsError: The host is not known.
+        TapewatchError: The step that failed: TLS, the key, the schema, the right to write.
+    """
+    started = time.monotonic()
+    if store.host is not None:
+        try:
+            socket.getaddrinfo(store.host, None)
+        except OSError:
+            raise StoreDnsError(
+                f"no host is called {store.host}",
+                fix="correct SUPABASE_URL or SUPABASE_DB_URL, or the name servers of this machine",
+            ) from None
+    now = utc_text(datetime.now(UTC))
+    error = ErrorFacts("PROBE", "written and rolled back", "none", 0)
+    attempt = AttemptRecord(
+        uuid4().hex, "failed", environment, "probe", now, "", ended_at=now, error=error
+    )
+    store.record({**attempt_payload(attempt), "dry_run": True}, seconds)
+    return time.monotonic() - started
 
 
 def judge_sqlstate(code: str | None, message: str, address: str) -> TapewatchError:

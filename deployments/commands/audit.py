@@ -10,14 +10,14 @@ from rich.text import Text
 
 from deployments.commands.deliver import refuse_undelivered, send, show
 from deployments.documents import print_json
-from deployments.lookup import folder_of, served_run
+from deployments.lookup import NothingPublishedError, folder_of
 from deployments.render import open_console, print_facts
 from settings.errors import DataRejectedError
 from settings.model import Settings
 from warehouse.audit import audit_payload
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
-from warehouse.run_folder import SealedRun, run_folders, verify_all
+from warehouse.run_folder import SealedRun, list_runs, run_folders, verify_all
 from warehouse.verify import Problem
 
 if TYPE_CHECKING:
@@ -34,17 +34,21 @@ class AuditMismatchError(DataRejectedError):
 
 
 def print_payload(settings: Settings, name: str | None) -> None:
-    """Print what the store is sent for the served run, or the named one; nothing is sent.
+    """Print what the store is sent for the run sealed last, or the named one; nothing is sent.
 
     Raises:
         HashMismatchError: The run is not what was sealed.
         NothingPublishedError: There is no run yet.
     """
     layout = Layout.of(settings)
-    run = served_run(layout)
     if name is not None:
         folder = layout.runs / folder_of(layout, name)
         run = SealedRun(folder, load_manifest(folder))
+    else:
+        run = max(list_runs(layout), key=lambda run: run.manifest.created_at, default=None)
+    if run is None:
+        told = f"there is no run under {layout.runs}"
+        raise NothingPublishedError(told, fix="publish a tape with `tapewatch run`")
     print_json(audit_payload(run))
 
 

@@ -21,8 +21,10 @@ from settings.kpis import load_catalogue
 from settings.load import describe_settings, load_settings
 from settings.model import Settings
 from warehouse.attempt_state import list_attempts
+from warehouse.audit import AUDIT_STORE
 from warehouse.engine import one_row, open_engine, sql_names
 from warehouse.layout import Layout, preflight
+from warehouse.outbox import Outbox
 from warehouse.run_folder import read_current
 from warehouse.verify import check_folder
 
@@ -162,6 +164,36 @@ def _source(settings: Settings) -> Finding:
     return Finding("source", "ok", f"Cascade at {export_url(settings.cascade).host}")
 
 
+def _audit_store(settings: Settings) -> Finding:
+    """Write a run to the store and roll it back."""
+    if not settings.audit.is_configured:
+        told = "none is set: the facts of every run are in its run folder"
+        return Finding("audit store", "ok", told)
+    from blocks.clients.audit_store import need_store, probe
+
+    store = need_store(settings.audit)
+    seconds = probe(store, settings.environment, float(settings.audit.send_seconds))
+    told = f"{store.address}: found, trusted, key accepted, a run written and rolled back"
+    return Finding("audit store", "ok", f"{told} in {seconds:.1f} s")
+
+
+def _deliveries(settings: Settings) -> Finding:
+    if not settings.audit.is_configured:
+        return Finding("deliveries", "ok", "nobody is told: no receiver is set")
+    outbox = Outbox(Layout.of(settings), AUDIT_STORE, settings.environment)
+    backlog = outbox.backlog()
+    told = f"{AUDIT_STORE}: {backlog.pending:,} pending, {backlog.refused:,} refused"
+    if backlog.refused:
+        names = ", ".join(sorted(outbox.refused())[:3])
+        return Finding("deliveries", "warning", f"{told}: {names}", "tapewatch audit verify")
+    if backlog.oldest is not None:
+        hours = (datetime.now(UTC) - backlog.oldest).total_seconds() / 3600
+        why = f" ({backlog.state.code})" if backlog.state.code else ""
+        told += f", the oldest for {hours:,.1f} h{why}"
+        return Finding("deliveries", "warning", told, "tapewatch deliver")
+    return Finding("deliveries", "ok", told)
+
+
 def _engine(settings: Settings) -> Finding:
     sql = "select current_setting('threads'), current_setting('memory_limit')"
     with (
@@ -213,6 +245,8 @@ def _last_success(settings: Settings) -> Finding:
 _RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "data folder": _data_folder,
     "source": _source,
+    "audit store": _audit_store,
+    "deliveries": _deliveries,
     "engine": _engine,
     "writer": _writer,
     "served run": _served,

@@ -13,6 +13,7 @@ from blocks.clients.cascade import CascadeClient
 from blocks.clients.guard import Guard
 from settings.errors import TapewatchError
 from settings.load import load_settings
+from tests.certificates import make_certificate
 from tests.trials.fault_server import (
     CSV,
     GOOD,
@@ -337,15 +338,10 @@ def test_a_refused_connection_is_tried_again(tmp_path):
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     def make(name, days="1"):
-        folder = tmp_path_factory.mktemp("tls")
-        key, file = folder / "key.pem", folder / "cert.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-        command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", days, "-subj", "/CN=trial"]
-        command += ["-addext", f"subjectAltName={name}", "-keyout", str(key), "-out", str(file)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        made = make_certificate(tmp_path_factory.mktemp("tls"), name, days)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file, key)
-        return context, str(file)
+        context.load_cert_chain(made.file, made.key)
+        return context, str(made.file)
 
     return make
 

@@ -17,6 +17,9 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--extra build
 LOCK_ARGS ?=
 WORKERS ?= auto
+# PostgREST's stand-in and the Supabase CLI: packages that only tests run.
+REST := tests/supabase/rest
+NODE_MODULES := $(REST)/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 PHASE ?=
 LOANS ?= 1000000
@@ -34,7 +37,7 @@ run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then i
 	PIPELINE_ENV=development $(BIN)/python -m deployments.demo
 
 .PHONY: test
-test: $(VENV)/.dev ## the whole test suite
+test: $(VENV)/.dev $(NODE_MODULES) ## the whole test suite
 	$(PYTEST)
 
 .PHONY: check
@@ -55,7 +58,7 @@ type-check: $(VENV)/.dev ## strict types
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: test-cov
-test-cov: $(VENV)/.dev ## the tests, with the floor under their branch coverage
+test-cov: $(VENV)/.dev $(NODE_MODULES) ## the tests, with the floor under their branch coverage
 	$(PYTEST) --cov --cov-report=term
 
 .PHONY: bench
@@ -66,18 +69,28 @@ bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run
 bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 12 GB CSV
 	$(BIN)/python -m deployments.bench_inputs --wide-rows $(WIDE)
 
+.PHONY: audit-dry-run
+audit-dry-run: $(VENV)/.run ## the audit rows of the last run, printed and not sent
+	PIPELINE_ENV=$${PIPELINE_ENV:-development} $(BIN)/tapewatch audit payload
+
+.PHONY: audit-write
+audit-write: $(VENV)/.run ## send the audit store every row that it lacks
+	$(BIN)/tapewatch audit write
+
 .PHONY: stress
 stress: $(VENV)/.run ## one phase on a large tape: make stress PHASE=ingestion LOANS=1000000
 	@[[ -n "$(PHASE)" ]] || { echo "make stress needs PHASE=ingestion|transformation|calculation|output" >&2; exit 64; }
 	PIPELINE_ENV=development $(BIN)/tapewatch stress --phase "$(PHASE)" --loans "$(LOANS)"
 
 .PHONY: soak
-soak: $(VENV)/.dev ## the randomized trials, many more of them: make soak TRIALS=1000
+soak: $(VENV)/.dev $(NODE_MODULES) ## the randomized trials, many more of them: make soak TRIALS=1000
 	mkdir -p data
-	MUTANT_JOURNAL=$${MUTANT_JOURNAL:-data/soak-mutants.jsonl} $(PYTEST) -m slow --trials $(TRIALS)
+	MUTANT_JOURNAL=$${MUTANT_JOURNAL:-data/soak-mutants.jsonl} \
+	TRIAL_JOURNAL=$${TRIAL_JOURNAL:-data/soak-trials.jsonl} \
+	$(PYTEST) -m slow --trials $(TRIALS)
 
 .PHONY: install-dev
-install-dev: $(VENV)/.dev ## everything the other targets need
+install-dev: $(VENV)/.dev $(NODE_MODULES) ## everything the other targets need
 
 .PHONY: lock
 lock: $(VENV)/.uv ## compile both lock files from pyproject.toml (LOCK_ARGS=--upgrade for the newest)
@@ -90,7 +103,7 @@ docs: $(VENV)/.run ## generate docs/kpis.md from the catalogue and the SQL
 
 .PHONY: clean
 clean: ## remove the environment and every cache (data/ and logs/ stay)
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov dist
+	rm -rf $(VENV) $(REST)/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ the environment, one stamp a step
@@ -111,3 +124,10 @@ $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/.uv
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(LOCKED) -r requirements-dev.txt
 	@touch $@
+
+$(NODE_MODULES): $(REST)/package-lock.json
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is not installed: the tests that need Node will skip and say so"; \
+	else \
+		npm ci --prefix $(REST) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	fi

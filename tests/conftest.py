@@ -10,6 +10,8 @@ import tempfile
 
 KILL_TRIALS = 60
 
+pytest_plugins = ["tests.postgres", "tests.supabase.rest_server"]
+
 
 def _forget_the_machine() -> None:
     for name in list(os.environ):

@@ -133,17 +133,22 @@ end $$;
 
 -- ------------------------------------------------------------------ the chain
 
--- The hash of every column of every row that is stored of a run. Nulls are left out, so that a
--- nullable column added later leaves the digest of old runs as it is.
+-- A row without its nulls: a nullable column added later leaves the digest of old runs as it is.
+create function analytics.told(p_row jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select p_row - array(select key from jsonb_each(p_row) where value = 'null')
+$$;
+
+-- The hash of every column of every row that is stored of a run.
 create function analytics.run_digest(p_run_id uuid) returns bytea
 language sql stable set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' as $$
   select sha256(convert_to(jsonb_build_array(
-    (select jsonb_strip_nulls(to_jsonb(r)) from analytics.pipeline_runs r where r.run_id = p_run_id),
-    (select jsonb_agg(jsonb_strip_nulls(to_jsonb(a)) order by a.artifact_id)
+    (select analytics.told(to_jsonb(r)) from analytics.pipeline_runs r where r.run_id = p_run_id),
+    (select jsonb_agg(analytics.told(to_jsonb(a)) order by a.artifact_id)
        from analytics.raw_artifacts a where a.run_id = p_run_id),
-    (select jsonb_agg(jsonb_strip_nulls(to_jsonb(k)) order by k.kpi_name collate "C", k.segment collate "C")
+    (select jsonb_agg(analytics.told(to_jsonb(k)) order by k.kpi_name collate "C", k.segment collate "C")
        from analytics.kpi_values k where k.run_id = p_run_id),
-    (select jsonb_agg(jsonb_strip_nulls(to_jsonb(q)) order by q.check_name collate "C")
+    (select jsonb_agg(analytics.told(to_jsonb(q)) order by q.check_name collate "C")
        from analytics.data_quality_results q where q.run_id = p_run_id)
   )::text, 'UTF8'))
 $$;
@@ -179,7 +184,10 @@ language sql stable set search_path = '' as $$
    where found.problem is not null
   union all
   select null, r.run_id, 'the run has no link'
-    from analytics.pipeline_runs r
+    from (select run_id from analytics.pipeline_runs
+          union select run_id from analytics.raw_artifacts
+          union select run_id from analytics.kpi_values
+          union select run_id from analytics.data_quality_results) r
    where not exists (select from analytics.audit_ledger e where e.run_id = r.run_id)
 $$;
 
@@ -193,8 +201,8 @@ create function analytics.record_pipeline_run(payload jsonb) returns jsonb
 language plpgsql security definer
 set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set lock_timeout = '10s' as $$
 declare
-  v_sent     jsonb := payload - 'dry_run';
-  v_sha256   text  := encode(sha256(convert_to(v_sent::text, 'UTF8')), 'hex');
+  v_sent     jsonb;
+  v_sha256   text;
   v_run      analytics.pipeline_runs;
   v_known    text;
   v_unknown  text;
@@ -202,9 +210,14 @@ declare
   v_link     analytics.audit_ledger;
   v_answer   jsonb;
 begin
-  if jsonb_typeof(v_sent) is distinct from 'object' or jsonb_typeof(v_sent -> 'run') is distinct from 'object' then
+  if jsonb_typeof(payload) is distinct from 'object' or jsonb_typeof(payload -> 'run') is distinct from 'object' then
     raise exception 'a payload is an object with an object "run"' using errcode = 'PT422';
   end if;
+  if jsonb_typeof(payload -> 'dry_run') <> 'boolean' then  -- "true" would be stored in earnest
+    raise exception 'dry_run is true or false, not %', payload -> 'dry_run' using errcode = 'PT422';
+  end if;
+  v_sent   := payload - 'dry_run';
+  v_sha256 := encode(sha256(convert_to(v_sent::text, 'UTF8')), 'hex');
   if v_sent -> 'schema_version' is distinct from '1' then
     raise exception 'payload schema_version % is not known', v_sent -> 'schema_version' using errcode = 'PT422';
   end if;
@@ -311,5 +324,5 @@ grant usage on schema analytics to service_role;
 grant select on all tables in schema analytics to service_role;
 grant execute on function
   analytics.record_pipeline_run(jsonb), analytics.verify_audit_chain(bigint), analytics.run_digest(uuid),
-  analytics.ledger_hash(bigint, uuid, bytea, bytea, timestamptz)
+  analytics.told(jsonb), analytics.ledger_hash(bigint, uuid, bytea, bytea, timestamptz)
 to service_role;

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from settings.model import variables
 from tests.warehouse.mixed_tape import mixed_tape
 from warehouse.attempts import PHASES
 
@@ -21,7 +22,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line and not line.startswith("#")
 ]
-NOT_HERE = ("watch ", "make stress", 'grep "cascade"')  # endless, minutes, or of an HTTP run
+NOT_HERE = ("watch ", "make ", 'grep "cascade"')  # endless, of a checkout, or of an HTTP run
 SLOW_PHASE = 'grep "completed at"'
 AGGREGATE = (
     "measurement_date,total_receivable_usd,dpd_0_7_usd,dpd_7_30_usd,dpd_30_60_usd,"
@@ -83,8 +84,16 @@ def test_the_log_of_a_failed_ingestion_says_the_phase_and_the_error(desk):
     assert failure.startswith("TAPEWATCH-SCHEMA_MISSING: loans.csv has no column customer_id")
 
 
-def test_every_code_that_the_runbook_and_the_input_page_name_is_one_of_ours():
-    page = PAGE + (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
+def test_a_make_target_of_the_runbook_is_one_of_the_makefile(command):
+    done = typed(ROOT, command.replace("make", "make --dry-run", 1))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_code_that_a_page_names_is_one_of_ours():
+    pages = [(ROOT / "docs" / name).read_text() for name in ("inputs.md", "AUDIT_LINEAGE.md")]
+    page = PAGE + "".join(pages)
     named = set(re.findall(r"`([A-Z]+_[A-Z_0-9]+)`", page))
     sources = [
         path
@@ -94,7 +103,6 @@ def test_every_code_that_the_runbook_and_the_input_page_name_is_one_of_ours():
     defined = {
         c for path in sources for c in re.findall(r'code = "([A-Z_0-9]+)"', path.read_text())
     }
-    variables = {"CASCADE_SESSION_COOKIE", "CASCADE_EXPORT_URL", "CASCADE_PROXY"}
 
     assert named
-    assert {name for name in named if not name.startswith("TAPEWATCH_")} - variables <= defined
+    assert named - variables().keys() <= defined

@@ -224,15 +224,14 @@ def audit() -> None:
 @audit_app.command("payload")
 def audit_payload(
     run: Annotated[
-        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+        str | None, typer.Argument(help="The run sealed last without it; see `tapewatch runs`.")
     ] = None,
-    portfolio: Portfolio = None,
 ) -> None:
     """Print what the audit store is sent for a run; nothing is sent."""
     from deployments.commands.audit import print_payload
     from settings.load import load_settings
 
-    print_payload(load_settings(portfolio=portfolio), run)
+    print_payload(load_settings(), run)
 
 
 @audit_app.command("write")
@@ -251,6 +250,40 @@ def audit_verify(json: Json = False) -> None:
     from settings.load import load_settings
 
     verify_audit(load_settings(), is_json=json)
+
+
+@audit_app.command("migrate")
+def audit_migrate(json: Json = False) -> None:
+    """Make the audit store's tables in its Postgres, as `supabase db push` does."""
+    from deployments.commands.audit_export import migrate_store
+    from settings.load import load_settings
+
+    migrate_store(load_settings(), is_json=json)
+
+
+@audit_app.command("export")
+def audit_export(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="A new one; without it the settings say.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Export the audit store to Parquet as of one moment, if its chain holds."""
+    from deployments.commands.audit_export import export_audit
+    from settings.load import load_settings
+
+    export_audit(load_settings(), folder, is_json=json)
+
+
+@audit_app.command("drill")
+def audit_drill(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `audit export` wrote.")],
+    json: Json = False,
+) -> None:
+    """Restore an export into a throw-away PostgreSQL and prove that nothing is missing."""
+    from deployments.commands.audit_export import drill_export
+
+    drill_export(folder, is_json=json)
 
 
 @app.command()

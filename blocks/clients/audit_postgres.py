@@ -55,6 +55,12 @@ class PostgresStore:
         self._parameters = _parameters(settings)
 
     @property
+    def host(self) -> str | None:
+        """Whom DNS is asked for; None for a local socket."""
+        host = str(self._parameters.get("host") or "")
+        return None if not host or host.startswith("/") else host
+
+    @property
     def address(self) -> str:
         """Host and port for people, without any secret."""
         host = self._parameters.get("host") or "the local socket"

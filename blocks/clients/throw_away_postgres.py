@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,12 +21,13 @@ from settings.errors import ConfigError
 
 _STARTS_WITHIN_SECONDS = 90
 _PORTS_TRIED = 3  # another process may take a free port before the server does
+_REMOVALS_TRIED = 50  # a process that was killed may write for a moment still
 _USER = "nobody"  # whom root becomes: PostgreSQL refuses to run as root
 _PORT_IS_TAKEN = "FATAL:  could not create any TCP/IP sockets"
 
 # An end of its input without a word means that its parent was killed: then it clears up alone.
 _KEEPER = """
-"$1" -D "$2/data" -p "$3" >>"$2/log" 2>&1 &
+"$1" -D "$2/data" -p "$3" >"$2/log" 2>&1 &
 read -r _ || killed=1
 kill -QUIT $! 2>/dev/null
 wait
@@ -69,7 +71,15 @@ def throw_away_server(password: str | None = None) -> Generator[str, None, None]
         with _running(programs / "postgres", folder, password, whom) as url:
             yield url
     finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    for _ in range(_REMOVALS_TRIED):
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _installed_programs() -> Path:
@@ -110,37 +120,47 @@ def _give(path: Path, whom: _As) -> None:
     os.chown(path, whom.get("user", -1), whom.get("group", -1), follow_symlinks=False)
 
 
-def _make_cluster(initdb: Path, folder: Path, password: str, whom: _As) -> None:
+def _make_cluster(program: Path, folder: Path, password: str, whom: _As) -> None:
     told = folder / "password"
     told.write_text(password, encoding="ascii")
     if whom:
         _give(told, whom)
     command = [
-        *(str(initdb), f"--pgdata={folder / 'data'}", "--username=postgres", "--no-sync"),
+        *(str(program), f"--pgdata={folder / 'data'}", "--username=postgres", "--no-sync"),
         *("--auth=scram-sha-256", f"--pwfile={told}", "--encoding=UTF8", "--no-locale"),
         *("--set=fsync=off", "--set=full_page_writes=off", "--set=synchronous_commit=off"),
         *("--set=listen_addresses=127.0.0.1", "--set=unix_socket_directories="),
     ]
     try:
-        done = subprocess.run(  # noqa: S603 - the wheel's own program
+        initdb = subprocess.Popen(  # noqa: S603 - the wheel's own program
             command,
             cwd=folder,
             env=_environment(),
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
+            start_new_session=True,
             **whom,
         )
     except OSError as error:
         raise _not_started(f"initdb: {error.strerror}") from error
-    if done.returncode:
-        raise _not_started(f"initdb: {done.stderr.strip() or done.stdout.strip()}")
+    try:
+        said, _ = initdb.communicate()
+    except BaseException:
+        os.killpg(initdb.pid, signal.SIGKILL)  # what it has started writes on without it
+        initdb.wait()
+        raise
+    told.unlink()
+    if initdb.returncode:
+        raise _not_started(f"initdb: {said.strip()}")
 
 
 @contextmanager
 def _running(postgres: Path, folder: Path, password: str, whom: _As) -> Generator[str, None, None]:
     for _ in range(_PORTS_TRIED):
         port = _free_port()
+        (folder / "log").unlink(missing_ok=True)  # it tells why the port before was none
         keeper = subprocess.Popen(  # noqa: S603 - our own few lines
             ["/bin/sh", "-c", _KEEPER, "keeper", str(postgres), str(folder), str(port)],
             stdin=subprocess.PIPE,

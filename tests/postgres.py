@@ -16,9 +16,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.supabase.server import PASSWORD, throw_away_server
+from blocks.clients.throw_away_postgres import throw_away_server
 
 MIGRATIONS = Path(__file__).parents[1] / "supabase" / "migrations"
+
+PASSWORD = "only-for-tests"  # noqa: S105 - of servers that live as long as a test run
 
 # What a hosted Supabase project has before the first migration. There too the owner, "postgres",
 # is no superuser: a migration that needs one fails here as it would there.
@@ -144,7 +146,7 @@ def _at(url: str, database: str, user: str | None = None, **parameters: str) -> 
 def databases() -> Iterator[Databases]:
     """The worker's server with its roles and its migrated template."""
     given = os.environ.get("TEST_DATABASE_URL")
-    with nullcontext(given) if given else throw_away_server() as superuser_url:
+    with nullcontext(given) if given else throw_away_server(PASSWORD) as superuser_url:
         make_roles(superuser_url)
         prefix = f"tapewatch_{secrets.token_hex(4)}"
         made = Databases(superuser_url, f"{prefix}_template", prefix)

@@ -1,5 +1,6 @@
 """A throw-away server knows no secret of ours and leaves nothing behind, however it ends."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -81,3 +82,13 @@ def test_a_server_that_cannot_be_made_says_why_and_leaves_nothing(monkeypatch, t
     ):
         pass
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_a_port_that_somebody_took_in_between_is_left_to_them(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([taken.getsockname()[1], throw_away_postgres._free_port()])
+        monkeypatch.setattr(throw_away_postgres, "_free_port", lambda: next(ports))
+
+        with throw_away_postgres.throw_away_server() as url:
+            psycopg.connect(url).close()

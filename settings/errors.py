@@ -22,7 +22,7 @@ class TapewatchError(Exception):
 
     code: ClassVar[str] = "INTERNAL"
     exit_code: ClassVar[int] = 70
-    can_heal: ClassVar[bool] = False  # a retry of the same call may succeed
+    can_heal: bool = False  # a retry of the same call may succeed
 
     def __init__(
         self, message: str, *, fix: str, evidence: Mapping[str, object] | None = None

@@ -14,7 +14,7 @@ from settings.errors import InternalError, TapewatchError
 from warehouse.durable import create_private, make_folder, replace_file, write_all
 from warehouse.json_text import JsonObject, line_json, pretty_json
 from warehouse.layout import Layout
-from warehouse.storage_errors import typed_storage
+from warehouse.storage_errors import typed_refusal, typed_storage
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
@@ -43,6 +43,7 @@ def describe_error(error: BaseException) -> ErrorFacts:
 
     Foreign errors quote cells of the tape, so only their type and place are told.
     """
+    error = typed_refusal(error)
     if isinstance(error, TapewatchError):
         return ErrorFacts(error.code, error.message, error.fix, error.exit_code)
     frames = traceback.extract_tb(error.__traceback__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from warehouse.failpoints import fail_point
-from warehouse.storage_errors import typed_storage
+from warehouse.storage_errors import storage_error, typed_storage
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -129,6 +129,10 @@ def _fsync(path: Path, flags: int) -> None:
         fd = os.open(path, flags)
         try:
             os.fsync(fd)
+        except OSError as error:
+            refused = storage_error(error, path)
+            refused.can_heal = False  # a second sync would succeed without the lost bytes
+            raise refused from error
         finally:
             os.close(fd)
 

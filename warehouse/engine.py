@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from settings.errors import BusyError, InternalError, StorageError, TapewatchError
 from settings.model import EngineSettings
+from warehouse.layout import SPARE_BYTES
+from warehouse.storage_errors import disk_full
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Error
@@ -60,6 +64,7 @@ def open_engine(
 
     Raises:
         OutOfMemoryError: The memory limit and the spill space were not enough.
+        DiskFullError: No room was left for a file of the run.
         EngineIoError: A file of the run could not be read or written.
         PhaseTimeoutError: The time was over.
     """
@@ -95,7 +100,7 @@ def open_engine(
             raise KeyboardInterrupt from None  # `interrupt_engines` was quicker than the handler
         raise _timeout(timeout_seconds) from None
     except duckdb.Error as error:
-        raise _typed(error, settings) from None  # its text may quote a cell of the tape
+        raise _typed(error, settings, spill) from None  # its text may quote a cell of the tape
     finally:
         _OPEN.discard(db)
         timer.cancel()
@@ -153,7 +158,7 @@ def _timeout(seconds: float | None) -> PhaseTimeoutError:
     )
 
 
-def _typed(error: Error, settings: EngineSettings) -> TapewatchError:
+def _typed(error: Error, settings: EngineSettings, spill: Path) -> TapewatchError:
     import duckdb
 
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -162,6 +167,8 @@ def _typed(error: Error, settings: EngineSettings) -> TapewatchError:
             fix="raise TAPEWATCH_ENGINE__MEMORY_LIMIT or free space for spilling",
         )
     if isinstance(error, duckdb.IOException):
+        if os.strerror(errno.ENOSPC) in str(error):
+            return disk_full(spill.parent, SPARE_BYTES, os.strerror(errno.ENOSPC))
         return EngineIoError(
             "the engine could not read or write a file of the run",
             fix="check free space and permissions of the data folder, then run again",

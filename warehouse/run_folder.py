@@ -76,7 +76,8 @@ def keep_raw(layout: Layout, staged: Path, sha256: str, name: str) -> Path:
         fail_point("raw_synced")
         with typed_storage(kept):
             staged.replace(kept)
-    fsync_dir(kept.parent)  # also of one found there: its run may have died before this line
+    for folder in (kept.parent, layout.raw):
+        fsync_dir(folder)  # also of one found there: its run may have died before this line
     fail_point("raw_kept")
     return kept
 
@@ -164,6 +165,7 @@ def publish(layout: Layout, run: SealedRun, *, backward: bool = False) -> bool:
         StorageError: The disk refused; `current` is untouched.
     """
     if not backward and not _is_newer(layout, run):
+        fsync_dir(layout.current.parent)  # the run that moved it may have died before this
         return False
     fsync_dir(layout.runs)  # a run found by `find_run` may have died before its commit was synced
     durable_write(layout.current, run.name.encode() + b"\n")

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from settings.errors import StorageError
 
+_BLOCK = 4096  # what a disk gives at least, also to a folder or an empty file
+# What a disk answers that a run meets; any other errno, as of a missing file, is our mistake.
+_REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO),
+}
+
 
 class DiskFullError(StorageError):
     """No room is left for what must be written."""
@@ -55,7 +62,7 @@ def storage_error(error: OSError, path: Path, bytes_needed: int = 0) -> StorageE
     evidence = {"path": str(path), "errno": error.errno}
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return disk_full(path, bytes_needed, said)
+            return disk_full(path, max(bytes_needed, _BLOCK), said)
         case errno.EROFS | errno.EACCES | errno.EPERM:
             fix = f"make {path.parent} writable for this user, or set TAPEWATCH_DATA_DIR"
             return NotWritableError(f"{said}: {path}", fix=fix, evidence=evidence)
@@ -68,6 +75,13 @@ def storage_error(error: OSError, path: Path, bytes_needed: int = 0) -> StorageE
         case _:
             fix = f"check the disk that holds {path.parent}, then run the same command again"
             return DiskFailedError(f"{said}: {path}", fix=fix, evidence=evidence)
+
+
+def typed_refusal(error: BaseException) -> BaseException:
+    """Return the typed error for what the disk refused, any other error as it is."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSALS or not error.filename:
+        return error
+    return storage_error(error, Path(str(error.filename)))
 
 
 @contextmanager

@@ -4,20 +4,27 @@ Most alterations are sabotage: mistakes in the write protocol that the trials mu
 replace what a module has imported, so they are made before the command imports the rest.
 """
 
+import os
+import secrets
 import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 from deployments import cli
+from settings.errors import StorageError
 from warehouse import (
     attempt_folder,
     attempt_state,
+    durable,
     engine,
     failpoints,
+    layout,
     lock,
     output,
     run_folder,
@@ -27,6 +34,7 @@ from warehouse.durable import durable_write, make_folder
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST
 from warehouse.run_folder import SealedRun
+from warehouse.storage_errors import typed_storage
 
 
 def stop_at_crash_point() -> None:
@@ -43,6 +51,33 @@ def stop_at_every_point() -> None:
 
     for module in _users_of("fail_point"):
         module.fail_point = stop
+
+
+def fixed_names() -> None:
+    """Give every file the same name in every run, so that a trial can say which one it means."""
+    from deployments.commands import run
+
+    run.uuid4 = lambda: UUID(int=1)
+    attempt_folder.folder_name = lambda attempt_id, environment, now: f"trial_{attempt_id}"
+    secrets.token_hex = lambda size: "0" * 2 * size
+
+
+def killed_before_folder_sync() -> None:
+    """Die before the names in the folder of TRIAL_FOLDER are synced for the first time."""
+    sync = durable.fsync_dir
+
+    def sync_or_die(path: Path) -> None:
+        if path.match(os.environ["TRIAL_FOLDER"]):
+            signal.raise_signal(signal.SIGKILL)
+        sync(path)
+
+    for module in _users_of("fsync_dir"):
+        module.fsync_dir = sync_or_die
+
+
+def any_room_is_enough() -> None:
+    """Ask for no room before the work begins."""
+    layout.SPARE_BYTES = -1 << 40
 
 
 def manifest_before_tables() -> None:
@@ -163,6 +198,70 @@ def answered_anew() -> None:
 
     for module in _users_of("find_run"):
         module.find_run = find
+
+
+def files_unsynced() -> None:
+    """Never wait for the bytes of a run's files and of the kept inputs."""
+    run_folder.fsync_file = lambda path: None
+
+
+def folders_unsynced() -> None:
+    """Never wait for the names in a folder."""
+    for module in _users_of("fsync_dir"):
+        module.fsync_dir = lambda path: None
+
+
+def folder_of_run_unsynced() -> None:
+    """Seal a run whose names in its own folder are not on the disk."""
+    sync = durable.fsync_dir
+    durable.fsync_dir = lambda path: None if path.name == "run" else sync(path)
+
+
+def served_before_synced() -> None:
+    """Serve a run whose name in the folder of runs is not on the disk."""
+    run_folder.fsync_dir = lambda path: None
+
+
+def written_in_place() -> None:
+    """Write a durable file at its final path, half by half."""
+
+    def write(path: Path, data: bytes) -> None:
+        with typed_storage(path), path.open("wb", buffering=0) as file:
+            path.chmod(0o600)
+            failpoints.fail_point("write_created")
+            file.write(data[: len(data) // 2])
+            failpoints.fail_point("write_synced")
+            file.write(data[len(data) // 2 :])
+            os.fsync(file.fileno())
+        durable.fsync_dir(path.parent)
+
+    for module in _users_of("durable_write"):
+        module.durable_write = write
+
+
+def full_disk_swallowed() -> None:
+    """Take a full disk for a write that went well."""
+    write_all = durable.write_all
+
+    def write_what_fits(fd: int, data: bytes | memoryview) -> None:
+        with suppress(OSError):
+            write_all(fd, data)
+
+    for module in _users_of("write_all"):
+        module.write_all = write_what_fits
+
+
+def failed_sync_tried_again() -> None:
+    """Take the second sync of a file for good after the first one failed."""
+    sync = durable.fsync_file
+
+    def sync_twice(path: Path) -> None:
+        try:
+            sync(path)
+        except StorageError:
+            sync(path)
+
+    run_folder.fsync_file = sync_twice
 
 
 def lock_dropped() -> None:

@@ -1,15 +1,32 @@
-"""The stage of the trials: a small tape, its older version already served, a dead attempt."""
+"""The stage of the trials: a small tape, its older version already served, a dead attempt.
 
+`TRIAL_JOURNAL=FILE` keeps a line for each trial that ran, by the name that plays it again.
+"""
+
+import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.trials.evidence import expect, served
 from tests.trials.killing import Stage, trial_names
 from tests.trials.run_process import DataFolder
+from tests.trials.syscalls import syscall_faults
 from warehouse.synthetic import write_tape
 
 LOANS = 400
+SOAK = 1_000
+# What the disk leaves to a run: in the suite, and in a soak.
+SIZES = {
+    "disk_share": ([(n, 9) for n in range(1, 9)], [(n, 31) for n in range(1, 31)]),
+    "files_share": ([(0, 2), (1, 2)], [(n, 8) for n in range(8)]),
+    "stingy_limit": (
+        ["--nofile=8", "--nofile=11", "--fsize=100", "--fsize=60000"],
+        [*(f"--nofile={n}" for n in range(6, 12)), *(f"--fsize={2**k}" for k in range(16))],
+    ),
+}
 
 
 def pytest_generate_tests(metafunc):
@@ -18,6 +35,29 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("trial_name", trial_names(trials))
     if "stop_seed" in metafunc.fixturenames:
         metafunc.parametrize("stop_seed", range(max(1, trials // 6)))
+    is_soak = trials >= SOAK
+    for name, (in_suite, in_soak) in SIZES.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, in_soak if is_soak else in_suite, ids=_shown)
+    if "syscall_fault" in metafunc.fixturenames:
+        faults = syscall_faults(trials)
+        metafunc.parametrize("syscall_fault", faults, ids=[f"{f.name}-{f.number}" for f in faults])
+
+
+def _shown(size):
+    return "of".join(map(str, size)) if isinstance(size, tuple) else str(size)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    told = dict(item.user_properties)
+    path = os.environ.get("TRIAL_JOURNAL")
+    if path and call.when == "call" and "kind" in told:
+        line = {"name": item.nodeid, "verdict": report.outcome, "kills": 0} | told
+        with Path(path).open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(line) + "\n")
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def kill_trial(stage: Stage, name: str, scratch: Path, alteration: str | None = 
         if died.code != -signal.SIGKILL:
             return Verdict(0, [f"kill: exit {died.code} instead of a death at {name}: {died.err}"])
         kills = 1
-    return Verdict(kills, _judge(stage, folder))
+    return Verdict(kills, judge(stage, folder))
 
 
 def _killed_at_moments(stage: Stage, moments: list[float], scratch: Path) -> DataFolder:
@@ -85,17 +85,11 @@ def _kill_after(folder: DataFolder, seconds: float) -> bool:
     return end_of(process).code == -signal.SIGKILL
 
 
-def _judge(stage: Stage, folder: DataFolder) -> list[str]:
-    problems = after_kill(folder.root, stage.expected)
+def judge(stage: Stage, folder: DataFolder) -> list[str]:
+    """What is wrong with what a killed run left, or with how the next ones heal it."""
+    problems = judge_kill(stage, folder)
     if problems:
-        return [f"after the kill: {problem}" for problem in problems]
-    died = died_in(folder.root)
-    healer = folder.run()
-    if healer.code != 0:
-        return [f"the next run: exit {healer.code}: {healer.err}"]
-    problems = after_heal(folder.root, stage.expected, died)
-    if problems:
-        return [f"after the next run: {problem}" for problem in problems]
+        return problems
     before = published_bytes(folder.root)
     third = folder.run()
     if third.code != 0 or third.outcome != "already_published":
@@ -103,3 +97,20 @@ def _judge(stage: Stage, folder: DataFolder) -> list[str]:
     if published_bytes(folder.root) != before:
         return ["the third run: it changed what is published"]
     return []
+
+
+def judge_kill(stage: Stage, folder: DataFolder) -> list[str]:
+    """What is wrong with what a killed run left, or with how the next one heals it."""
+    problems = after_kill(folder.root, stage.expected)
+    if problems:
+        return [f"after the kill: {problem}" for problem in problems]
+    return judge_heal(stage, folder, died_in(folder.root))
+
+
+def judge_heal(stage: Stage, folder: DataFolder, died: set[str]) -> list[str]:
+    """What the next run does not put right."""
+    healer = folder.run()
+    if healer.code != 0:
+        return [f"the next run: exit {healer.code}: {healer.err}"]
+    problems = after_heal(folder.root, stage.expected, died)
+    return [f"after the next run: {problem}" for problem in problems]

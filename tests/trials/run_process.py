@@ -32,21 +32,33 @@ class Done:
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A data folder, the tape its runs take, and how the code is altered for the trial, if it is.
+    """A data folder, the tape its runs take, and what of a run is otherwise than shipped.
 
-    The alterations are those of `altered_cli.py`.
+    The alterations are those of `altered_cli.py`; `under` is the command that starts the run, and
+    `settings` are its environment variables.
     """
 
     root: Path
     tape: Path
     alteration: str | None = None
+    under: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
 
     def copy_to(self, root: Path) -> Self:
         shutil.copytree(self.root, root, symlinks=True)
         return replace(self, root=root)
 
+    def moved_to(self, root: Path) -> Self:
+        return replace(self, root=root)
+
     def altered(self, alteration: str | None) -> Self:
         return replace(self, alteration=alteration)
+
+    def started_under(self, *command: str) -> Self:
+        return replace(self, under=command)
+
+    def set(self, **settings: str) -> Self:
+        return replace(self, settings=tuple(settings.items()))
 
     def start(self, *arguments: str, crash_at: str = "") -> subprocess.Popen:
         program = ["-m", "deployments.cli"]
@@ -54,7 +66,7 @@ class DataFolder:
             program = [str(ALTERED), self.alteration]
         run = ["run", "--json", "--input", str(self.tape), *arguments]
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, *program, *run],
+            [*self.under, sys.executable, *program, *run],
             cwd=self.root,
             env={
                 "PATH": os.environ["PATH"],
@@ -64,6 +76,7 @@ class DataFolder:
                 "TAPEWATCH_DATA_DIR": str(self.root),
                 "TAPEWATCH_TEST": "1",
                 "TAPEWATCH_CRASH_AT": crash_at,
+                **dict(self.settings),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -20,5 +20,6 @@ def test_a_killed_run_loses_nothing_and_the_next_one_heals_it(
 ):
     verdict = kill_trial(stage, trial_name, tmp_path)
 
+    record_property("kind", "SIGKILL")
     record_property("kills", verdict.kills)
     assert verdict.problems == []

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.trials.killing import kill_trial
+from tests.trials.power_loss import undone_by_power_loss
+from tests.trials.syscalls import Point, fixed, syscall_trial, trace_run
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,33 @@ SABOTAGES = {
     "kpi_off": ("seal_synced", "after the next run: kpis"),
     "answered_anew": ("recover_wiped", "the third run"),
 }
+STAGED = "data/staging/00000000000000000000000000000001/run"
+AT_A_CALL = {
+    "written_in_place": (
+        "SIGKILL",
+        Point("write", "data/current/development-default", 2),
+        "after the kill: served",
+    ),
+    "full_disk_swallowed": (
+        "ENOSPC",
+        Point("write", f"{STAGED}/manifest.json.00000000.tmp", 1),
+        "after the refusal: torn",
+    ),
+    "failed_sync_tried_again": (
+        "EIO",
+        Point("fsync", f"{STAGED}/book.parquet", 1),
+        "swallowed: exit 0",
+    ),
+}
+UNDONE_BY_POWER_LOSS = {
+    "files_unsynced": "book.parquet: not synced before the rename to runs/",
+    "folders_unsynced": "runs: the rename to runs/2025-12-10-",
+    "folder_of_run_unsynced": "run: its names are not synced before the rename to runs/",
+    "served_before_synced": "it names a run before the folder of runs is synced",
+    "manifest_before_tables": ".parquet is never kept by a sync of the folder",
+    "copied_not_renamed": "book.parquet: written in place",
+    "written_in_place": "current/development-default: written in place",
+}
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
@@ -30,3 +59,23 @@ def test_a_trial_of_a_sabotaged_run_fails(stage, tmp_path, sabotage):
 
     assert verdict.kills == 1
     assert [problem for problem in verdict.problems if problem.startswith(noticed)]
+
+
+@pytest.mark.parametrize("sabotage", AT_A_CALL)
+def test_a_trial_of_a_sabotaged_run_fails_at_a_system_call(stage, tmp_path, sabotage):
+    fault, point, noticed = AT_A_CALL[sabotage]
+
+    verdict = syscall_trial(stage, fault, point, tmp_path, alteration=sabotage)
+
+    assert [problem for problem in verdict.problems if problem.startswith(noticed)], verdict
+
+
+@pytest.mark.parametrize("sabotage", UNDONE_BY_POWER_LOSS)
+def test_what_a_power_cut_could_undo_of_a_sabotaged_run_is_found(stage, tmp_path, sabotage):
+    folder = fixed(stage.folder.copy_to(tmp_path / "run"), sabotage)
+
+    done, calls = trace_run(folder, tmp_path / "strace.log")
+
+    assert done.code == 0, done.err
+    undone = undone_by_power_loss(f"{folder.root}/data", calls)
+    assert [problem for problem in undone if UNDONE_BY_POWER_LOSS[sabotage] in problem], undone

@@ -32,7 +32,10 @@ def stop_a_run(stage, scratch, moment):
     raise AssertionError
 
 
-def test_a_run_told_to_stop_is_canceled_and_the_next_one_finishes(stage, stop_seed, tmp_path):
+def test_a_run_told_to_stop_is_canceled_and_the_next_one_finishes(
+    stage, stop_seed, tmp_path, record_property
+):
+    record_property("kind", "SIGTERM")
     died = died_in(stage.folder.root)
     before = attempts(stage.folder.root).keys()
 

@@ -1,20 +1,25 @@
 """One kill trial: a run dies, the next one heals it, a third finds nothing to do."""
 
 import signal
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
 
+from tests.postgres import Database, Databases
 from tests.trials.evidence import Expected, after_heal, after_kill, died_in, published_bytes
 from tests.trials.run_process import DataFolder, end_of
+from tests.trials.store_evidence import stored_once
 
-# Every fail-point of a run, and those that it meets often at several of their times.
+# Every fail-point of a run and of its delivery; those met often at several of their times.
 KILL_POINTS = (
     *(f"write_{step}:{k}" for step in ("created", "synced", "replaced") for k in range(1, 6)),
     *(f"phase_{step}:{k}" for step in ("started", "done") for k in (1, 3)),
     *(f"{step}:{k}" for step in ("copy_done", "raw_synced", "raw_kept") for k in (1, 4)),
     *(f"probe_made:{k}" for k in (1, 2, 3)),
+    *(f"item_sent:{k}" for k in (1, 2, 3)),
     *("lock_taken", "recover_marked", "recover_wiped", "attempt_opened"),
     *("seal_synced", "seal_manifest", "seal_renamed", "seal_committed"),
     *("current_published", "staging_cleared", "attempt_finished"),
@@ -56,26 +61,47 @@ def random_moments(seed: int) -> list[float]:
     return [random.random() for _ in range(times)]
 
 
-def kill_trial(stage: Stage, name: str, scratch: Path, alteration: str | None = None) -> Verdict:
+@dataclass(frozen=True)
+class _Desk:
+    """A fresh copy of the stage's folder, and an empty audit store that its runs are told to."""
+
+    folder: DataFolder
+    database: Database
+
+
+def kill_trial(
+    stage: Stage, name: str, scratch: Path, databases: Databases, alteration: str | None = None
+) -> Verdict:
     """Play the trial `name`: a fail-point with its count, or a seed."""
-    if name.startswith("seed-"):
-        moments = random_moments(int(name.removeprefix("seed-")))
-        folder = _killed_at_moments(stage, moments, scratch)
-        kills = len(moments)
-    else:
-        folder = stage.folder.copy_to(scratch / "trial").altered(alteration)
-        died = folder.run(crash_at=name)
-        if died.code != -signal.SIGKILL:
-            return Verdict(0, [f"kill: exit {died.code} instead of a death at {name}: {died.err}"])
-        kills = 1
-    return Verdict(kills, judge(stage, folder))
+    with ExitStack() as stack:
+
+        def desk(number: int) -> _Desk:
+            database = stack.enter_context(databases.migrated())
+            folder = stage.folder.copy_to(scratch / f"trial{number}").altered(alteration)
+            return _Desk(folder.set(SUPABASE_DB_URL=database.url("app")), database)
+
+        if name.startswith("seed-"):
+            moments = random_moments(int(name.removeprefix("seed-")))
+            met = _killed_at_moments(desk, [moment * stage.seconds for moment in moments])
+            kills = len(moments)
+        else:
+            met, kills = desk(0), 1
+            died = met.folder.run(crash_at=name)
+            if died.code != -signal.SIGKILL:
+                told = f"exit {died.code} instead of a death at {name}: {died.err}"
+                return Verdict(0, [f"kill: {told}"])
+        problems = judge(stage, met.folder)
+        if not problems:
+            found = stored_once(met.folder.root, met.database)
+            problems = [f"the store: {problem}" for problem in found]
+        return Verdict(kills, problems)
 
 
-def _killed_at_moments(stage: Stage, moments: list[float], scratch: Path) -> DataFolder:
+def _killed_at_moments(desk: Callable[[int], _Desk], moments: list[float]) -> _Desk:
     for k in count():  # a moment that came after the end is no kill: earlier, on a fresh folder
-        folder = stage.folder.copy_to(scratch / f"trial{k}")
-        if all(_kill_after(folder, moment * stage.seconds / 2**k) for moment in moments):
-            return folder
+        met = desk(k)
+        if all(_kill_after(met.folder, moment / 2**k) for moment in moments):
+            return met
     raise AssertionError
 
 

@@ -5,9 +5,9 @@ compared with the sealed files by SQL of the trials' own.
 """
 
 import json
+import socket
 import time
-from collections import Counter
-from decimal import Decimal
+from datetime import datetime, timedelta
 from random import Random
 from threading import Event, Thread
 
@@ -18,6 +18,7 @@ from blocks.clients.audit_store import AuditReceiver, open_store
 from settings.load import load_settings
 from tests.supabase.relay import Relay
 from tests.trials.sealed_days import real_run, seal_days
+from tests.trials.store_evidence import stored_once
 from warehouse.audit import AUDIT_STORE
 from warehouse.delivery import Order, deliver
 from warehouse.layout import Layout
@@ -82,43 +83,7 @@ class Desk:
         raise AssertionError("it never became well")
 
     def problems(self):
-        """Return every way in which the store does not hold each sealed run once."""
-        sealed = {run.manifest.run_id: _sealed(run) for run in self.runs}
-        stored = dict(self._stored())
-        links = Counter(run for (run,) in self._rows("select run_id::text from {}audit_ledger"))
-        found = [f"{run}: {n} links" for run, n in links.items() if n != 1]
-        found += [f"{run}: not stored" for run in sealed.keys() - stored.keys()]
-        found += [f"{run}: never sealed" for run in stored.keys() - sealed.keys()]
-        found += [f"{run}: differs" for run in sealed.keys() & stored if sealed[run] != stored[run]]
-        found += [f"broken: {row}" for row in self._rows("select * from {}verify_audit_chain()")]
-        receipts = self._outbox().received()
-        found += [f"no receipt: {run.name}" for run in self.runs if run.name not in receipts]
-        return found
-
-    def _stored(self):
-        for (run,) in self._rows("select run_id::text from {}pipeline_runs"):
-            kpis = self._rows(
-                "select kpi_name, value, status from {}kpi_values where run_id = %s", run
-            )
-            checks = self._rows(
-                "select check_name, observed from {}data_quality_results where run_id = %s", run
-            )
-            yield run, (sorted(kpis), sorted(checks))
-
-    def _rows(self, query, *values):
-        return self.database.rows("app", query.format("analytics."), *values)
-
-
-def _sealed(run):
-    told = json.loads((run.folder / "manifest.json").read_bytes())
-    kpis = told["kpis"]["values"]
-    checks = list(told["quality"]["checks"].items())
-    if (facts := told["quality"]["reconciliation"]) is not None:
-        checks.append(("reconciliation", facts["compared"] - facts["matched"]))
-    values = [
-        (k["name"], None if k["value"] is None else Decimal(k["value"]), k["status"]) for k in kpis
-    ]
-    return sorted(values), sorted(checks)
+        return stored_once(self.root / "home", self.database)
 
 
 class Killer:
@@ -262,3 +227,22 @@ def test_a_locked_table_is_waited_for_and_then_given_up(desk):
     assert result.error.code == "AUDIT_STORE_UNAVAILABLE"
     assert desk.send(SUPABASE_DB_URL=url).sent == 1
     assert desk.problems() == []
+
+
+def test_a_run_gives_a_hanging_store_five_seconds_at_most_and_ends_well(data_folder):
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        url = f"postgresql://app:canary@127.0.0.1:{black_hole.getsockname()[1]}/x"
+        done = data_folder.set(SUPABASE_DB_URL=url, TAPEWATCH_AUDIT__CONNECT_SECONDS="60").run()
+
+    assert done.code == 0, done.err
+    assert "canary" not in done.out + done.err
+    lines = [json.loads(line) for line in _newest_log(data_folder.root).splitlines()]
+    at = {line["event"]: datetime.fromisoformat(line["timestamp"]) for line in lines}
+    assert at["attempt ended"] - at["run sealed"] < timedelta(seconds=5)
+    (told,) = json.loads(done.out)["deliveries"].values()
+    assert (told["code"], told["pending"]) == ("RECEIVER_HANGS", 3)
+
+
+def _newest_log(root):
+    (log,) = (root / "logs/runs/latest").glob("pipeline_*.log")
+    return log.read_text()

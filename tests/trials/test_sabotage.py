@@ -21,6 +21,10 @@ SABOTAGES = {
     "row_lost": ("copy_done:4", "after the next run: tables"),
     "kpi_off": ("seal_synced", "after the next run: kpis"),
     "answered_anew": ("recover_wiped", "the third run"),
+    "receipt_before_sending": ("item_sent:2", "the store: "),
+    "receipts_never_kept": ("phase_done:2", "the store: receipts"),
+    "new_ids_at_every_try": ("item_sent:1", "the store: "),
+    "half_the_rows": ("phase_done:2", "the store: "),
 }
 STAGED = "data/staging/00000000000000000000000000000001/run"
 AT_A_CALL = {
@@ -52,10 +56,10 @@ UNDONE_BY_POWER_LOSS = {
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
-def test_a_trial_of_a_sabotaged_run_fails(stage, tmp_path, sabotage):
+def test_a_trial_of_a_sabotaged_run_fails(stage, tmp_path, databases, sabotage):
     crash_at, noticed = SABOTAGES[sabotage]
 
-    verdict = kill_trial(stage, crash_at, tmp_path, alteration=sabotage)
+    verdict = kill_trial(stage, crash_at, tmp_path, databases, alteration=sabotage)
 
     assert verdict.kills == 1
     assert [problem for problem in verdict.problems if problem.startswith(noticed)]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -46,9 +47,12 @@ def stop_at_crash_point() -> None:
 def stop_at_every_point() -> None:
     """Be stopped at every fail-point, after saying its name."""
 
+    one_by_one = Lock()  # two threads that stop at once are one stop to who waits for it
+
     def stop(name: str) -> None:
-        sys.stderr.write(f"at {name}\n")
-        signal.raise_signal(signal.SIGSTOP)
+        with one_by_one:
+            sys.stderr.write(f"at {name}\n")
+            signal.raise_signal(signal.SIGSTOP)
 
     for module in _users_of("fail_point"):
         module.fail_point = stop

@@ -214,7 +214,7 @@ def judge_sqlstate(code: str | None, message: str, address: str) -> TapewatchErr
             fix="use the service-role key, or a login with: grant service_role to that login",
             evidence={"sqlstate": state},
         )
-    if state in ("42883", "42P01", "3F000", "PGRST106", "PGRST202", "PGRST205"):
+    if state in ("PT501", "42883", "42P01", "3F000", "PGRST106", "PGRST202", "PGRST205"):
         fix = _MIGRATE
         if state == "PGRST106":
             fix = f"add {SCHEMA} to the exposed schemas in the project's API settings"

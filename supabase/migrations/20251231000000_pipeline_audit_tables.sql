@@ -7,7 +7,7 @@
 --   * append-only: what is stored is never changed and never deleted;
 --   * tamper-evident: every run adds one link to a SHA-256 chain over all that is stored of it.
 --
--- What it needs: PostgreSQL 13 or later, the roles that every Supabase project has (anon,
+-- What it needs: PostgreSQL 14 or later, the roles that every Supabase project has (anon,
 -- authenticated, service_role), no extension, no superuser.
 
 create schema if not exists analytics;
@@ -109,10 +109,13 @@ create table analytics.audit_ledger (
   recorded_at  timestamptz not null
 );
 
+-- Every function here looks for names in pg_catalog first and in pg_temp last. An empty search path
+-- would look for types in pg_temp first, where any login may make a jsonb of its own.
+
 -- ------------------------------------------------------------------ append-only, for the owner too
 
 create function analytics.refuse_change() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception 'analytics.% is append-only: % refused', tg_table_name, tg_op using errcode = 'PT403';
 end $$;
@@ -135,13 +138,13 @@ end $$;
 
 -- A row without its nulls: a nullable column added later leaves the digest of old runs as it is.
 create function analytics.told(p_row jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select p_row - array(select key from jsonb_each(p_row) where value = 'null')
 $$;
 
 -- The hash of every column of every row that is stored of a run.
 create function analytics.run_digest(p_run_id uuid) returns bytea
-language sql stable set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' as $$
+language sql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' as $$
   select sha256(convert_to(jsonb_build_array(
     (select analytics.told(to_jsonb(r)) from analytics.pipeline_runs r where r.run_id = p_run_id),
     (select jsonb_agg(analytics.told(to_jsonb(a)) order by a.artifact_id)
@@ -156,7 +159,7 @@ $$;
 create function analytics.ledger_hash(
   p_seq bigint, p_run_id uuid, p_digest bytea, p_prev_hash bytea, p_recorded_at timestamptz
 ) returns bytea
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select sha256(p_prev_hash || p_digest || convert_to(
     p_seq::text || '|' || p_run_id::text || '|' || extract(epoch from p_recorded_at)::text, 'UTF8'))
 $$;
@@ -166,7 +169,7 @@ $$;
 -- the whole chain anew, is found by the receipts: `tapewatch audit verify` compares them.
 create function analytics.verify_audit_chain(p_since bigint default 0)
 returns table (seq bigint, run_id uuid, problem text)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   with link as (
     select e.*, lag(e.seq) over (order by e.seq) as seq_before,
            lag(e.entry_hash) over (order by e.seq) as hash_before
@@ -196,10 +199,10 @@ $$;
 -- payload: {"schema_version": 1, "run": {...}, "raw_artifacts": [...], "kpi_values": [...],
 -- "data_quality_results": [...]}, each object with the columns of its table. With "dry_run": true
 -- all of it is done and rolled back. PT409: the run is stored with other facts. PT422: no run can
--- be stored from this payload.
+-- be stored from this payload. PT501: a later migration is needed for it.
 create function analytics.record_pipeline_run(payload jsonb) returns jsonb
 language plpgsql security definer
-set search_path = '' set timezone = 'UTC' set datestyle = 'ISO' set lock_timeout = '10s' as $$
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set lock_timeout = '10s' as $$
 declare
   v_sent     jsonb;
   v_sha256   text;
@@ -209,6 +212,7 @@ declare
   v_head     analytics.audit_ledger;
   v_link     analytics.audit_ledger;
   v_answer   jsonb;
+  v_key      text;
 begin
   if jsonb_typeof(payload) is distinct from 'object' or jsonb_typeof(payload -> 'run') is distinct from 'object' then
     raise exception 'a payload is an object with an object "run"' using errcode = 'PT422';
@@ -219,7 +223,7 @@ begin
   v_sent   := payload - 'dry_run';
   v_sha256 := encode(sha256(convert_to(v_sent::text, 'UTF8')), 'hex');
   if v_sent -> 'schema_version' is distinct from '1' then
-    raise exception 'payload schema_version % is not known', v_sent -> 'schema_version' using errcode = 'PT422';
+    raise exception 'payload schema_version % is not known', v_sent -> 'schema_version' using errcode = 'PT501';
   end if;
 
   begin  -- what fails in here is undone, a dry run too
@@ -241,7 +245,7 @@ begin
      cross join lateral jsonb_object_keys(item) key
      where not part.known ? key;
     if v_unknown is not null then
-      raise exception 'no column takes %', v_unknown using errcode = 'PT422';
+      raise exception 'no column takes %', v_unknown using errcode = 'PT501';
     end if;
 
     v_run := jsonb_populate_record(
@@ -291,13 +295,19 @@ begin
   exception
     when sqlstate 'PT200' then
       v_answer := v_answer || '{"dry_run": true}';
+    when unique_violation then
+      get stacked diagnostics v_key = constraint_name;
+      if v_key in ('audit_ledger_pkey', 'pipeline_runs_pkey') then  -- an old snapshot: not for good
+        raise exception 'another run was stored meanwhile' using errcode = 'serialization_failure';
+      end if;
+      raise exception 'no run can be stored from this payload: %', sqlerrm using errcode = 'PT422';
     when data_exception or integrity_constraint_violation or no_data_found then
       raise exception 'no run can be stored from this payload: %', sqlerrm using errcode = 'PT422';
   end;
   return v_answer;
 end $$;
 comment on function analytics.record_pipeline_run(jsonb) is
-  'Stores one run with its artifacts, KPI values and quality results, once. PT409: stored with other facts. PT422: bad payload.';
+  'Stores one run with its artifacts, KPI values and quality results, once. PT409: stored with other facts. PT422: bad payload. PT501: migrate.';
 
 -- ------------------------------------------------------------------ who may do what
 

@@ -215,3 +215,24 @@ def test_row_level_security_is_on_for_every_table(filled):
     """
 
     assert filled.rows("owner", unprotected) == []
+
+
+TAKE_OVER = """
+create function pg_temp.evil(v pg_catalog.jsonb) returns boolean language plpgsql as $$
+begin
+  if current_user <> session_user then
+    execute 'grant all on all tables in schema analytics to service_role';
+  end if;
+  return true;
+end $$;
+create domain pg_temp.jsonb as pg_catalog.jsonb check (pg_temp.evil(value));
+"""
+
+
+def test_a_type_of_the_callers_own_is_never_taken_for_ours(database):
+    with psycopg.connect(database.url("app"), autocommit=True) as connection:
+        connection.execute(TAKE_OVER)
+        connection.execute(RECORD, [Jsonb(payload(1))])
+
+        may = "select has_table_privilege('analytics.pipeline_runs', 'UPDATE')"
+        assert connection.execute(may).fetchone() == (False,)

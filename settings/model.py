@@ -183,6 +183,11 @@ class AuditSettings(Section):
         """
         return self.db_url is not None or self.rest_key() is not None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the key is set, by either name."""
+        return self.service_role is not None or self.service_role_key is not None
+
     def rest_key(self) -> str | None:
         """Return the key for the REST interface, None when neither URL nor key is set.
 

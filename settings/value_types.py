@@ -15,6 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 KEY_BYTES_MIN = 16  # 128 bits: fewer can be searched for
 
 _SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([KMGT])(i?)B")
+_DATABASE = re.compile(
+    r"postgres(ql)?://([^\s@/?#]+@)?[A-Za-z0-9._\-:,\[\]%]*([/?][^\s@]*)?", re.ASCII
+)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 
 
@@ -80,8 +83,9 @@ def _check_proxy(proxy: SecretStr) -> SecretStr:
 
 def _check_database(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
-    if re.fullmatch(r"postgres(ql)?://[!-~]+", text) is None:
-        raise ValueError("must be a URL that begins with postgresql://, special characters as %XX")
+    if _DATABASE.fullmatch(text) is None:
+        # an @ or / in a password would end it, and what follows would be taken for the host
+        raise ValueError("must be postgresql://user:password@host:5432/name, / and @ in it as %XX")
     return url
 
 

@@ -8,15 +8,12 @@ from blocks.clients.receivers import open_delivery, open_receivers
 from settings.model import Settings
 from warehouse.delivery import Deliver, Delivered, Order, deliver
 from warehouse.layout import Layout
+from warehouse.lock import LockHeldError
 
 
 def delivery(settings: Settings) -> Deliver:
-    """Return what a run calls at its end to tell the receivers.
-
-    Raises:
-        ConfigError: A block or the settings are wrong.
-    """
-    return open_delivery(settings, load_audit_settings(settings))
+    """Return what a run calls at its end to tell the receivers."""
+    return open_delivery(settings, lambda: load_audit_settings(settings))
 
 
 @task(name="deliver", task_run_name="deliver", cache_policy=NO_CACHE, persist_result=False)
@@ -24,14 +21,17 @@ def deliver_pending(settings: Settings) -> tuple[Delivered, ...]:
     """Send every receiver what it lacks; one that failed a moment ago waits for its time.
 
     Raises:
-        LockHeldError: Another delivery is at work.
         TapewatchError: A receiver refused an item for good, or cannot be reached.
     """
     log = get_run_logger()
     receivers = open_receivers(load_audit_settings(settings))
     order = Order(float(settings.delivery.total_seconds))
     layout = Layout.of(settings)
-    delivered = deliver(layout, receivers, settings.environment, settings.delivery, order)
+    try:
+        delivered = deliver(layout, receivers, settings.environment, settings.delivery, order)
+    except LockHeldError:
+        log.info("another delivery is at work, and sends the same")
+        return ()
     for result in delivered:
         log.info("%s: %s", result.receiver, result.facts())
     errors = [result.error for result in delivered if result.error is not None]

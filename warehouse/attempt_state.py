@@ -3,9 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,7 @@ class AttemptRecord:
     run_folder: str | None = None
     outcome: str | None = None
     error: ErrorFacts | None = None
+    phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 _RECORD = TypeAdapter(AttemptRecord)
@@ -136,5 +137,5 @@ def _unlink_all(paths: Iterable[Path]) -> None:
 def told_in_summary(record: AttemptRecord) -> dict[str, JsonValue]:
     """Return the part of the record that the summary repeats."""
     told = asdict(record)
-    del told["log_folder"]
+    del told["log_folder"], told["phase_seconds"]  # the summary has more to say of the phases
     return told

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 
@@ -42,7 +42,7 @@ class Attempt:
         self._phases: dict[str, dict[str, JsonValue]] = {}
         self._tries: Counter[str] = Counter()
         self._kpis: JsonObject | None = None
-        self._delivered: JsonObject = {}
+        self._afterwards: JsonObject = {}
         self._started = now
         self._timer = perf_counter()  # the wall clock may jump during a run, this one cannot
         self.folder = layout.log_runs / record.log_folder
@@ -129,21 +129,14 @@ class Attempt:
         folders.write_validation_report(self.folder, report)
 
     def succeed(
-        self,
-        outcome: str,
-        run_folder: Path | None = None,
-        kpis: JsonObject | None = None,
-        delivered: JsonObject | None = None,
+        self, outcome: str, run_folder: Path | None = None, kpis: JsonObject | None = None
     ) -> None:
         """End well: `outcome` is a short word such as published or already_published.
-
-        `kpis` and `delivered` are for the summary: the values, and how far each receiver is.
 
         Raises:
             StorageError: The disk refused; the next run will call this attempt abandoned.
         """
         self._kpis = kpis
-        self._delivered = delivered or {}
         self._end(
             replace(
                 self._record,
@@ -152,6 +145,15 @@ class Attempt:
                 run_folder=run_folder and str(run_folder),
             )
         )
+
+    def tell_afterwards(self, facts: JsonObject) -> None:
+        """Add to the summary what came after the end: how far each receiver is.
+
+        Raises:
+            StorageError: The disk refused; the old summary is untouched.
+        """
+        self._afterwards = facts
+        self._write_summary(self._record)
 
     def fail(self, error: BaseException) -> None:
         """End badly, canceled when `error` is a request to stop; an ended attempt stays as it is.
@@ -191,7 +193,12 @@ class Attempt:
         self._write_summary(self._record)
 
     def _end(self, record: AttemptRecord) -> None:
-        record = replace(record, ended_at=utc_text(self.clock()))
+        seconds = {
+            name: cast("float", entry["duration_seconds"])
+            for name, entry in self._phases.items()
+            if "duration_seconds" in entry
+        }
+        record = replace(record, ended_at=utc_text(self.clock()), phase_seconds=seconds)
         self._log.info("attempt ended", status=record.status, outcome=record.outcome)
         self._change(record)
         fail_point("attempt_finished")
@@ -210,7 +217,7 @@ class Attempt:
                 "duration_seconds": round(perf_counter() - self._timer, 3),
                 "phases": dict(self._phases),
                 "kpis": None if self._kpis is None else dict(self._kpis),
-                "deliveries": dict(self._delivered),
+                **self._afterwards,
             },
         )
 

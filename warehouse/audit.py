@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from pydantic import JsonValue
 
+from settings.errors import DataRejectedError, TapewatchError
 from settings.kpis import Kpi, load_catalogue
 from warehouse.attempt_state import AttemptRecord
 from warehouse.durable import replace_file, sha256_file
@@ -18,6 +19,7 @@ from warehouse.manifest import HashMismatchError, InputFacts, Manifest
 from warehouse.quality import CheckResult, Level
 from warehouse.run_folder import SealedRun
 from warehouse.storage_errors import typed_storage
+from warehouse.verify import Problem
 
 AUDIT_FILE = "audit.json"
 AUDIT_STORE = "audit_store"  # the receiver's name
@@ -27,6 +29,12 @@ _ATTEMPTS = UUID("5d0b61d5-6c0c-4f0f-9d5f-0c9e7f3a1c55")
 WHOLE_BOOK = "all"  # the only segment there is
 
 _STATUS: Mapping[Level, str] = {"blocking": "fail", "quarantine": "warn", "warning": "warn"}
+
+
+class NoAuditRowsError(DataRejectedError):
+    """The run was sealed by a version that wrote no audit rows."""
+
+    code = "NO_AUDIT_ROWS"
 
 
 def write_audit(
@@ -68,12 +76,18 @@ def audit_payload(run: SealedRun) -> dict[str, JsonValue]:
     """Return what the store is sent for a sealed run: its audit.json and its manifest's hash.
 
     Raises:
-        HashMismatchError: The run has no audit.json, or another than was sealed.
+        NoAuditRowsError: The run was sealed before there were audit rows.
+        HashMismatchError: Its audit.json is missing, or another than was sealed.
         StorageError: It cannot be read.
     """
     path = run.folder / AUDIT_FILE
     sealed = run.manifest.files.get(AUDIT_FILE)
-    if sealed is None or not path.is_file() or sha256_file(path) != sealed.sha256:
+    if sealed is None:
+        raise NoAuditRowsError(
+            f"run {run.name} was sealed by {run.manifest.code}, which wrote no audit rows",
+            fix="none: its facts are in its manifest",
+        )
+    if not path.is_file() or sha256_file(path) != sealed.sha256:
         raise HashMismatchError(
             f"{path} is not what was sealed",
             fix=f"run `tapewatch verify {run.name}`, and restore the folder from a backup",
@@ -82,6 +96,50 @@ def audit_payload(run: SealedRun) -> dict[str, JsonValue]:
         rows = cast("dict[str, JsonValue]", json.loads(path.read_bytes()))
     facts = cast("dict[str, JsonValue]", rows["run"])
     return {**rows, "run": {**facts, "manifest_sha256": run.manifest_sha256()}}
+
+
+def verify_audit_rows(run: SealedRun) -> list[Problem]:
+    """Return every way in which audit.json does not say what the manifest beside it says.
+
+    The thresholds, and which direction is the better one, are known in audit.json alone.
+    """
+    if AUDIT_FILE not in run.manifest.files:
+        return []
+    try:
+        payload = audit_payload(run)
+    except TapewatchError as error:
+        return [Problem(run.name, AUDIT_FILE, error.message)]
+    found = {**payload, "run": [payload["run"]]}
+    return [
+        Problem(run.name, AUDIT_FILE, f"its {name} differ from the manifest")
+        for name, rows in _told_by_manifest(run.manifest).items()
+        if not _agree(rows, cast("list[dict[str, JsonValue]]", found[name]))
+    ]
+
+
+def _told_by_manifest(manifest: Manifest) -> dict[str, list[dict[str, JsonValue]]]:
+    values = cast("list[dict[str, JsonValue]]", manifest.kpis["values"])
+    checks = cast("Mapping[str, int]", manifest.quality["checks"])
+    return {
+        "run": [_run_row(manifest)],
+        "raw_artifacts": [_artifact_row(manifest, facts) for facts in manifest.inputs],
+        "kpi_values": [
+            {"kpi_name" if name == "name" else name: told for name, told in value.items()}
+            for value in values
+        ],
+        "data_quality_results": [
+            *({"check_name": name, "observed": bad_rows} for name, bad_rows in checks.items()),
+            *_reconciliation_row(manifest),
+        ],
+    }
+
+
+def _agree(rows: list[dict[str, JsonValue]], found: list[dict[str, JsonValue]]) -> bool:
+    return len(rows) == len(found) and all(
+        there.get(name) == told
+        for row, there in zip(rows, found, strict=True)
+        for name, told in row.items()
+    )
 
 
 def attempt_payload(attempt: AttemptRecord) -> dict[str, JsonValue]:

@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue
 
-from settings.errors import InternalError, SourceUnavailableError, TapewatchError
+from settings.errors import (
+    InternalError,
+    SourceUnavailableError,
+    StorageError,
+    TapewatchError,
+)
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import describe_error
-from warehouse.json_text import JsonObject
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
-from warehouse.outbox import Item, Outbox, RefusedError
+from warehouse.outbox import Item, Link, Outbox, RefusedError, delivery_folder
 from warehouse.storage_errors import typed_storage
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+
+_LAST_WORDS_SECONDS = 0.5  # for a receiver that gives up exactly when its time is over
 
 
 class ReceiverHangsError(SourceUnavailableError):
@@ -40,8 +47,13 @@ class Receiver(Protocol):
         """A short name that is safe as a folder's."""
         ...
 
-    def send(self, item: Item, seconds: float, /) -> JsonObject:
-        """Deliver one item within `seconds` and return its receipt.
+    @property
+    def store(self) -> str:
+        """Where it is, for people: what another one there has received counts for nothing."""
+        ...
+
+    def send(self, item: Item, seconds: float, /) -> Link:
+        """Deliver one item within `seconds` and return the link it got.
 
         Raises:
             RefusedError: It will never be taken.
@@ -89,7 +101,7 @@ class Order:
 
     seconds: float
     is_now: bool = False  # a person asked: receivers that failed a moment ago are tried too
-    is_again: bool = False  # also what has a receipt: the store was restored, or is another one
+    is_again: bool = False  # also what has a receipt: the store was restored
 
 
 def deliver(
@@ -105,9 +117,10 @@ def deliver(
         LockHeldError: Another delivery is at work.
         StorageError: The disk refused.
     """
-    with hold_lock(layout.delivery / "lock", "delivery", datetime.now(UTC)):
-        _sweep(layout.delivery)
-        until = time.monotonic() + order.seconds
+    folder = delivery_folder(layout, environment)
+    with hold_lock(folder / "lock", "delivery", datetime.now(UTC)):
+        _sweep(folder)
+        until = time.monotonic() + max(0.0, order.seconds - _LAST_WORDS_SECONDS)
         works = [_Work(r, Outbox(layout, r.name, environment), settings) for r in receivers]
         for work in works:
             work.start(order, until)
@@ -178,32 +191,47 @@ class _Work:
             self._result = replace(self._result, error=broken)
 
     def _send_pending(self, order: Order, until: float) -> None:
-        items = self._outbox.pending(is_again=order.is_again)
+        if order.is_again:
+            self._outbox.set_receipts_aside()
+        items = self._outbox.pending(self._receiver.store)
         self._result = replace(self._result, pending=len(items))
-        state = self._outbox.state()
-        is_early = state.not_before is not None and datetime.now(UTC) < state.not_before
-        if is_early and not order.is_now:
+        is_resting = self._outbox.state().is_resting(datetime.now(UTC), self._settings)
+        if is_resting and not order.is_now:
             self._result = replace(self._result, is_waiting=bool(items))
             return
         for item in items:
             if time.monotonic() >= until:
                 return
             try:
-                self._send(item, until - time.monotonic())
-            except (RefusedError, HashMismatchError) as error:
-                self._outbox.keep_refusal(item, error, datetime.now(UTC))
-                self._count(refused=1)
-                self._result = replace(self._result, error=error)
+                self._send(item, until)
             except TapewatchError as error:
+                if self._result.sent and time.monotonic() >= until:
+                    return  # it took what came before: the time was over, not its strength
                 self._outbox.note_failure(error, self._settings, datetime.now(UTC))
                 raise
         if items:
             self._outbox.note_success()
 
-    def _send(self, item: Item, seconds: float) -> None:
-        receipt = self._receiver.send(item, seconds)
-        self._outbox.keep_receipt(item, receipt, datetime.now(UTC))
+    def _send(self, item: Item, until: float) -> None:
+        try:
+            item.payload()
+        except HashMismatchError as error:
+            return self._refuse(item, error)
+        except StorageError as error:  # of ours, not of the receiver's: the others can go
+            self._result = replace(self._result, error=error)
+            return None
+        try:
+            link = self._receiver.send(item, until - time.monotonic())
+        except RefusedError as error:
+            return self._refuse(item, error)
+        self._outbox.keep_receipt(item, link, self._receiver.store, datetime.now(UTC))
         self._count(sent=1)
+        return None
+
+    def _refuse(self, item: Item, error: TapewatchError) -> None:
+        self._outbox.keep_refusal(item, error, datetime.now(UTC))
+        self._count(refused=1)
+        self._result = replace(self._result, error=error)
 
     def _count(self, sent: int = 0, refused: int = 0) -> None:
         result = self._result
@@ -213,9 +241,6 @@ class _Work:
             refused=result.refused + refused,
             pending=result.pending - 1,
         )
-
-
-_LAST_WORDS_SECONDS = 0.5  # for a receiver that gives up exactly when its time is over
 
 
 def _sweep(folder: Path) -> None:

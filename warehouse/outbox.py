@@ -1,25 +1,27 @@
 """What each receiver has still to get: sealed runs and ended attempts without a receipt.
 
-The run folders are the outbox. Here lie only the small files that tell how far each receiver is:
-delivery/<receiver>/received/<item>.json, .../refused/<item>.json, and .../state.json.
+The run folders are the outbox. Here lie only the small files that tell how far a receiver is, in
+delivery/<environment>/<receiver>/: received/<item>.json, refused/<item>.json, earlier/ (receipts
+of a store that was there before), and state.json. A receipt that cannot be read is none: sending
+again costs nothing.
 """
 
-import json
+import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Annotated
 
-from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
 from settings.errors import DataRejectedError, TapewatchError
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.audit import AUDIT_FILE, attempt_payload, audit_payload
-from warehouse.durable import durable_write, make_folder
+from warehouse.durable import durable_write, fsync_dir, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.layout import Layout
@@ -34,6 +36,23 @@ class RefusedError(DataRejectedError):
     """The receiver will never take this item: trying again cannot help."""
 
     code = "DELIVERY_REFUSED"
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a run stands in the chain of the store that holds it."""
+
+    ledger_seq: Annotated[int, Field(ge=1)]
+    ledger_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class Receipt(Link):
+    """What a receiver answered: the item is stored there, at `store`."""
+
+    item: str
+    store: str
+    received_at: AwareDatetime
 
 
 @dataclass(frozen=True)
@@ -65,8 +84,17 @@ class State:
     code: str | None = None
     message: str | None = None
 
+    def is_resting(self, now: datetime, settings: DeliverySettings) -> bool:
+        """Return whether it is too early to try again; a clock set back makes nobody wait."""
+        if self.not_before is None:
+            return False
+        longest = now + timedelta(seconds=settings.retry_max_seconds)
+        return now < self.not_before <= longest
+
 
 _STATE = TypeAdapter(State)
+_RECEIPT = TypeAdapter(Receipt)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ class Backlog:
 
     pending: int
     oldest: datetime | None
-    refused: int
+    refused: tuple[str, ...]
     state: State
 
 
@@ -86,16 +114,21 @@ class Outbox:
         """Know the folders; nothing is made before the first receipt."""
         self._layout = layout
         self._environment = environment
-        self._root = layout.delivery / receiver
+        self._root = delivery_folder(layout, environment) / receiver
 
-    def pending(self, *, is_again: bool = False) -> list[Item]:
-        """Return what has neither receipt nor refusal, oldest first; all there is with `is_again`.
+    def pending(self, store: str | None = None) -> list[Item]:
+        """Return what has neither receipt nor refusal, oldest first.
+
+        Args:
+            store: Only receipts of this one count; without it those of any.
 
         Raises:
             StorageError: A folder cannot be read.
         """
-        known = set[str]() if is_again else {*self.received(), *self.refused()}
-        return sorted(self._items(known), key=lambda item: (item.since, item.name))
+        receipts = self.receipts()
+        known = {name for name, r in receipts.items() if store in (None, r.store)}
+        items = self._items({*known, *self.refused()})
+        return sorted(items, key=lambda item: (item.since, item.name))
 
     def backlog(self) -> Backlog:
         """Return how many items are pending and refused, and how old the oldest is.
@@ -105,41 +138,54 @@ class Outbox:
         """
         pending = self.pending()
         oldest = pending[0].since if pending else None
-        return Backlog(len(pending), oldest, len(self.refused()), self.state())
+        return Backlog(len(pending), oldest, tuple(sorted(self.refused())), self.state())
 
-    def received(self) -> dict[str, Path]:
-        """Return the receipt files by the name of their item."""
-        return {path.stem: path for path in (self._root / "received").glob("*.json")}
+    def receipts(self) -> dict[str, Receipt]:
+        """Return every readable receipt by the name of its item."""
+        return {path.stem: receipt for path, receipt in self._read("received") if receipt}
+
+    def damaged(self) -> list[str]:
+        """Return the items whose receipt cannot be read."""
+        return [path.stem for path, receipt in self._read("received") if receipt is None]
+
+    def earlier(self) -> list[Receipt]:
+        """Return the receipts of stores that were there before."""
+        return [receipt for _, receipt in self._read("earlier") if receipt]
 
     def refused(self) -> dict[str, Path]:
         """Return the files that tell why an item was refused, by the name of the item."""
         return {path.stem: path for path in (self._root / "refused").glob("*.json")}
 
-    def receipts(self) -> Iterator[tuple[str, JsonObject]]:
-        """Yield every readable receipt with the name of its item."""
-        for name, path in sorted(self.received().items()):
-            with suppress(OSError, ValueError):
-                yield name, cast("JsonObject", json.loads(path.read_bytes()))
+    def newest_link(self) -> Link | None:
+        """Return the newest link of the store's chain that was received, None before the first."""
+        return max(self.receipts().values(), key=lambda link: link.ledger_seq, default=None)
 
-    def newest_link(self) -> JsonObject | None:
-        """Return `seq` and `hash` of the newest ledger link that was received, None before."""
-        links = [receipt for _, receipt in self.receipts() if "ledger_seq" in receipt]
-        if not links:
-            return None
-        newest = max(links, key=lambda receipt: cast("str", receipt["received_at"]))
-        return {"seq": newest["ledger_seq"], "hash": newest["ledger_hash"]}
-
-    def keep_receipt(self, item: Item, receipt: JsonObject, now: datetime) -> None:
+    def keep_receipt(self, item: Item, link: Link, store: str, now: datetime) -> None:
         """Write down that the item has arrived; an older refusal of it is forgotten.
 
         Raises:
             StorageError: The disk refused: it will be sent again.
         """
         fail_point("item_sent")
-        folder = make_folder(self._root / "received")
-        told = {"item": item.name, "received_at": utc_text(now), **receipt}
-        durable_write(folder / f"{item.name}.json", pretty_json(told))
+        path = make_folder(self._root / "received") / f"{item.name}.json"
+        before = _receipt_in(path)
+        if before is not None and before.ledger_hash != link.ledger_hash:
+            self._set_aside(path)
+        receipt = Receipt(link.ledger_seq, link.ledger_hash, item.name, store, now)
+        told = {**asdict(receipt), "received_at": utc_text(now)}
+        durable_write(path, pretty_json(told))
         self._forget_refusal(item.name)
+
+    def set_receipts_aside(self) -> None:
+        """Count nothing as received: the store was restored, or is another one.
+
+        The receipts are kept: later runs have sealed their links.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        for path, _ in self._read("received"):
+            self._set_aside(path)
 
     def keep_refusal(self, item: Item, error: TapewatchError, now: datetime) -> None:
         """Write down that the item will never be taken.
@@ -196,6 +242,18 @@ class Outbox:
         told = {**asdict(state), "not_before": utc_text(now + wait)}
         durable_write(make_folder(self._root) / "state.json", pretty_json(told))
 
+    def _read(self, folder: str) -> Iterator[tuple[Path, Receipt | None]]:
+        for path in sorted((self._root / folder).glob("*.json")):
+            yield path, _receipt_in(path)
+
+    def _set_aside(self, path: Path) -> None:
+        folder = make_folder(self._root / "earlier")
+        with typed_storage(path):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            path.replace(folder / f"{path.stem}.{digest[:12]}.json")
+        fsync_dir(folder)
+        fsync_dir(path.parent)
+
     def _forget_refusal(self, name: str) -> None:
         path = self._root / "refused" / f"{name}.json"
         with typed_storage(path):
@@ -213,4 +271,21 @@ class Outbox:
             name = f"attempt-{attempt.attempt_id}"
             is_ours = attempt.environment == self._environment
             if is_ours and attempt.status in _PUBLISHED_NOTHING and name not in known:
-                yield Item(name, datetime.fromisoformat(attempt.started_at), attempt)
+                with suppress(ValidationError):  # a hand has damaged the record
+                    yield Item(name, _MOMENT.validate_python(attempt.started_at), attempt)
+
+
+def _receipt_in(path: Path) -> Receipt | None:
+    with suppress(OSError, ValidationError):
+        return _RECEIPT.validate_json(path.read_bytes())
+    return None
+
+
+def delivery_folder(layout: Layout, environment: str) -> Path:
+    """Return where everything about the deliveries of one environment lies."""
+    return layout.delivery / environment
+
+
+def link_facts(link: Link | None) -> JsonObject | None:
+    """Return `seq` and `hash` of a link as later runs seal it."""
+    return None if link is None else {"seq": link.ledger_seq, "hash": link.ledger_hash}

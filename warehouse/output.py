@@ -7,7 +7,7 @@ from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
 from warehouse.json_text import JsonObject
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.manifest import Manifest
-from warehouse.outbox import Outbox
+from warehouse.outbox import Outbox, link_facts
 from warehouse.run_folder import SealedRun, find_run, previous_run, publish, seal, superseded_runs
 
 _KPIS = TypeAdapter(tuple[KpiValue, ...])
@@ -26,7 +26,8 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
     if sealed is None:
         rows = {**calculated.transformed.rows, **calculated.rows}
         manifest = _manifest(job, calculated, previous)
-        seen = Outbox(job.layout, AUDIT_STORE, job.settings.environment).newest_link()
+        outbox = Outbox(job.layout, AUDIT_STORE, job.settings.environment)
+        seen = link_facts(outbox.newest_link())
         write_audit(job.paths.run, manifest, calculated.kpis, calculated.transformed.checks, seen)
         sealed = seal(job.layout, job.paths.run, manifest, rows)
     is_served = publish(job.layout, sealed)

@@ -5,12 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
+
+from pydantic import JsonValue
 
 from settings.errors import StorageError
 from settings.model import Phase, Settings
 from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
+from warehouse.audit import AUDIT_STORE
 from warehouse.calculation import calculate
 from warehouse.delivery import Deliver, facts_by_receiver
 from warehouse.ingestion import ingest
@@ -18,6 +21,7 @@ from warehouse.job import Fetch, Fetched, Job, RunOutcome, RunRequest
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, clear_staging, open_staging
 from warehouse.lock import hold_lock
+from warehouse.outbox import Outbox, link_facts
 from warehouse.output import answer_again, publish_run, read_kpis
 from warehouse.transformation import transform
 
@@ -84,14 +88,8 @@ def run_daily(
                 raise
             with suppress(StorageError):  # the run is served, and the next start wipes it
                 clear_staging(paths)
-            outcome = _told(outcome, job, deliver)
-            attempt.succeed(
-                outcome.outcome,
-                outcome.sealed.folder,
-                _kpi_summary(outcome),
-                facts_by_receiver(outcome.delivered),
-            )
-            return outcome
+            attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
+            return _tell(outcome, job, deliver)  # nothing that happens there undoes the end
 
 
 def _run_phases(job: Job, run_phase: RunPhase) -> RunOutcome:
@@ -110,10 +108,16 @@ def _run_phases(job: Job, run_phase: RunPhase) -> RunOutcome:
     return phase("output", lambda: publish_run(job, calculated))
 
 
-def _told(outcome: RunOutcome, job: Job, deliver: Deliver | None) -> RunOutcome:
-    if deliver is None:
-        return outcome
-    return replace(outcome, delivered=tuple(deliver(job.layout, job.attempt.log)))
+def _tell(outcome: RunOutcome, job: Job, deliver: Deliver | None) -> RunOutcome:
+    """Tell the receivers, and in the summary how that went and what anchors the run outside."""
+    delivered = () if deliver is None else tuple(deliver(job.layout, job.attempt.log))
+    newest = link_facts(Outbox(job.layout, AUDIT_STORE, job.settings.environment).newest_link())
+    with suppress(StorageError):
+        anchor = {"manifest_sha256": outcome.sealed.manifest_sha256(), "ledger": newest}
+        job.attempt.tell_afterwards(
+            {"deliveries": facts_by_receiver(delivered), "anchor": cast("JsonValue", anchor)}
+        )
+    return replace(outcome, delivered=delivered)
 
 
 def _kpi_summary(outcome: RunOutcome) -> JsonObject:

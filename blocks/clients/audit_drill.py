@@ -13,7 +13,7 @@ from psycopg import sql
 from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
 from pydantic import SecretStr
 
-from blocks.clients.audit_export import chain_head, chain_problems, count_rows
+from blocks.clients.audit_export import chain_head, count_rows
 from blocks.clients.audit_manifest import (
     TABLES,
     ExportManifest,
@@ -23,7 +23,7 @@ from blocks.clients.audit_manifest import (
     load_export,
 )
 from blocks.clients.audit_migrate import migrate
-from blocks.clients.audit_postgres import PostgresStore
+from blocks.clients.audit_postgres import PostgresStore, chain_problems, problem_line
 from blocks.clients.audit_store import SCHEMA
 from blocks.clients.throw_away_postgres import throw_away_server
 from settings.errors import DataRejectedError
@@ -140,7 +140,7 @@ def _verify_restored(
         if rows != written:
             told = f"gives {rows:,} rows, {written:,} were exported"
             raise _failed(folder / file_of(table), told)
-    if problems := chain_problems(connection):
+    if problems := [problem_line(p) for p in chain_problems(connection, "the restored store")]:
         told = f"does not hold once restored: {problems[0]} ({len(problems)} problems)"
         raise _failed(folder, f"has a chain that {told}", problems)
     if (head := chain_head(connection)) != manifest.chain_head:

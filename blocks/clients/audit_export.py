@@ -21,7 +21,12 @@ from blocks.clients.audit_manifest import (
     TableFacts,
     file_of,
 )
-from blocks.clients.audit_postgres import PostgresStore
+from blocks.clients.audit_postgres import (
+    PostgresStore,
+    chain_problems,
+    limit,
+    problem_line,
+)
 from blocks.clients.audit_store import SCHEMA
 from settings.errors import DataRejectedError, InternalError, UsageError
 from warehouse.durable import (
@@ -62,7 +67,6 @@ select a.attname
   join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
  where i.indrelid = %s::regclass and i.indisprimary order by k.place
 """
-_PROBLEMS = "select seq, run_id::text, problem from analytics.verify_audit_chain()"
 _HEAD = (
     "select seq, encode(entry_hash, 'hex') from analytics.audit_ledger order by seq desc limit 1"
 )
@@ -101,7 +105,7 @@ def export_store(
     with _beside(folder) as part, store.connect(_SECONDS) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        connection.execute("set local statement_timeout = '3600s'")  # the login's may be short
+        limit(connection, _SECONDS)  # the login's own may be short
         connection.execute("set local timezone = 'UTC'")
         taken_at = _one(connection, "select now()")  # the first to read: the snapshot is of now
         tell("verifying the chain …")
@@ -115,12 +119,6 @@ def export_store(
         )
         durable_write(part / MANIFEST, manifest.to_json())
     return manifest
-
-
-def chain_problems(connection: psycopg.Connection) -> list[str]:
-    """Return every problem of the chain, one line each."""
-    found = connection.execute(_PROBLEMS).fetchall()
-    return [f"link {seq or '-'} of run {run}: {problem}" for seq, run, problem in found]
 
 
 def chain_head(connection: psycopg.Connection) -> ChainHead | None:
@@ -154,7 +152,7 @@ def _beside(folder: Path) -> Generator[Path, None, None]:
 
 
 def _refuse_broken(connection: psycopg.Connection, address: str) -> None:
-    problems = chain_problems(connection)
+    problems = [problem_line(problem) for problem in chain_problems(connection, address)]
     if problems:
         raise ChainBrokenError(
             f"{address} is not exported, its chain is broken: {problems[0]} "

@@ -3,7 +3,6 @@
 Nothing of a session is used, so a transaction pooler may stand between.
 """
 
-import ipaddress
 import math
 import os
 import re
@@ -20,9 +19,11 @@ from psycopg.types.json import Jsonb
 
 from blocks.clients.audit_store import (
     SCHEMA,
+    StorePermissionError,
     StoreTlsError,
     StoreUnavailableError,
     StoreUrlError,
+    is_here,
     judge_sqlstate,
     refused_login,
     wrong_ca_file,
@@ -33,6 +34,10 @@ from warehouse.json_text import JsonObject
 
 _READ_SECONDS = 300.0  # of a statement that reads everything there is
 _LOCK_SECONDS = 10.0
+_SEES = (
+    "select not row_security_active('analytics.audit_ledger') "
+    "or pg_has_role(current_user, 'service_role', 'usage')"
+)
 _COLUMN = re.compile(r"([a-z0-9_]+)(::text)?")
 
 
@@ -88,7 +93,7 @@ class PostgresStore:
     def record(self, payload: JsonObject, seconds: float) -> JsonObject:
         """Store one run by the one function that writes; see `AuditStore.record`."""
         with self.connect(seconds) as connection:
-            _limit(connection, seconds)
+            limit(connection, seconds)
             query = "select analytics.record_pipeline_run(%s)"
             row = connection.execute(query, [Jsonb(dict(payload))]).fetchone()
         return row[0] if row else {}
@@ -96,10 +101,8 @@ class PostgresStore:
     def chain_problems(self) -> list[JsonObject]:
         """Return what the store finds wrong with its chain; see `AuditStore.chain_problems`."""
         with self.connect() as connection:
-            _limit(connection, _READ_SECONDS)
-            query = "select seq, run_id::text, problem from analytics.verify_audit_chain()"
-            found = connection.execute(query).fetchall()
-        return [{"seq": seq, "run_id": run, "problem": problem} for seq, run, problem in found]
+            limit(connection, _READ_SECONDS)
+            return chain_problems(connection, self.address)
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """Yield every row of a table; see `AuditStore.rows`."""
@@ -108,7 +111,7 @@ class PostgresStore:
             sql.SQL(", ").join(fields), sql.Identifier(SCHEMA, table)
         )
         with self.connect() as connection:
-            _limit(connection, _READ_SECONDS)
+            limit(connection, _READ_SECONDS)
             wrapped = sql.SQL("select to_jsonb(t) from ({}) t").format(query)
             for (row,) in connection.execute(wrapped):
                 yield row
@@ -169,22 +172,13 @@ def _parameters(settings: AuditSettings) -> dict[str, Any]:
     }
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise wrong_ca_file(settings.ca_file)
-    if settings.ca_file is not None or not _is_here(str(given.get("host") or "")):
+    if settings.ca_file is not None or not is_here(str(given.get("host") or "")):
         chosen["sslmode"] = "verify-full"
         chosen["sslrootcert"] = str(settings.ca_file or "system")
     return chosen
 
 
-def _is_here(host: str) -> bool:
-    """Return whether the server is on this machine, so that nobody can listen in."""
-    if host in ("", "localhost") or host.startswith("/"):
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
-
-
-def _limit(connection: psycopg.Connection, seconds: float) -> None:
+def limit(connection: psycopg.Connection, seconds: float) -> None:
     """Let the server give up by itself; `set local` passes a transaction pooler, options do not."""
     for name, limit in (
         ("statement_timeout", seconds),
@@ -201,6 +195,28 @@ def _field(column: str) -> sql.Composed:
         raise InternalError(f"{column!r} is no column", fix="name it, or name::text")
     name = sql.Identifier(match[1])
     return sql.SQL("{}::text as {}").format(name, name) if match[2] else sql.Composed([name])
+
+
+def chain_problems(connection: psycopg.Connection, address: str) -> list[JsonObject]:
+    """Return `seq`, `run_id` and `problem` of all that is wrong with the chain.
+
+    Raises:
+        StorePermissionError: The login sees no row at all, and so would find nothing wrong.
+    """
+    sees = connection.execute(_SEES).fetchone()
+    if sees is None or not sees[0]:
+        raise StorePermissionError(
+            f"{address}: row level security shows this login nothing",
+            fix="grant service_role to that login",
+        )
+    query = "select seq, run_id::text, problem from analytics.verify_audit_chain()"
+    found = connection.execute(query).fetchall()
+    return [{"seq": seq, "run_id": run, "problem": problem} for seq, run, problem in found]
+
+
+def problem_line(problem: JsonObject) -> str:
+    """Return one problem of the chain for people."""
+    return f"link {problem['seq'] or '-'} of run {problem['run_id']}: {problem['problem']}"
 
 
 @contextmanager

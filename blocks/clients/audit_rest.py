@@ -1,9 +1,10 @@
 """The audit store over REST: PostgREST's dialect, through Supabase's own small client."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 from postgrest import SyncPostgrestClient
@@ -15,6 +16,7 @@ from blocks.clients.audit_store import (
     StoreTlsError,
     StoreUnavailableError,
     StoreUrlError,
+    is_here,
     judge_sqlstate,
     refused_login,
     wrong_ca_file,
@@ -44,11 +46,15 @@ class RestStore:
         self._url = _url(settings)
         self._status = 0
         key = settings.rest_key() or ""
-        http = httpx.Client(
+        self._deadline = _Deadline(
             verify=_tls_context(settings.ca_file),
             trust_env=False,
-            follow_redirects=False,  # the key goes nowhere else
             limits=httpx.Limits(max_keepalive_connections=0),  # nothing to close afterwards
+        )
+        http = httpx.Client(
+            transport=self._deadline,
+            trust_env=False,
+            follow_redirects=False,  # the key goes nowhere else
             event_hooks={"response": [self._see]},
         )
         self._http = http
@@ -103,6 +109,7 @@ class RestStore:
 
     def _ask(self, question: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401
         self._status = 0
+        self._deadline.until = time.monotonic() + seconds
         self._http.timeout = httpx.Timeout(
             seconds, connect=min(seconds, float(self._settings.connect_seconds))
         )
@@ -129,7 +136,8 @@ class RestStore:
                 f"{self.address} finds the rows too large",
                 fix="raise the gateway's limit of a body",
             )
-        if self._status >= _ITS_FAULT or code is None or code == str(self._status):
+        is_ours = code is not None and code.startswith("PT")  # raised by the store's own function
+        if not is_ours and (self._status >= _ITS_FAULT or code in (None, str(self._status))):
             return self._unreachable(None)
         return judge_sqlstate(code, message, self.address)
 
@@ -142,10 +150,35 @@ class RestStore:
         )
 
 
+class _Deadline(httpx.HTTPTransport):
+    """Ends an answer that comes drop by drop: the client's timeouts are of each drop."""
+
+    until = 0.0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.stream = _Stream(cast("httpx.SyncByteStream", response.stream), self.until)
+        return response
+
+
+class _Stream(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if time.monotonic() > self._until:
+                raise httpx.ReadTimeout("the answer takes too long")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def _url(settings: AuditSettings) -> httpx.URL:
     url = httpx.URL((settings.url or "").rstrip("/"))
-    is_here = url.host == "localhost" or url.host.startswith("127.")
-    if url.scheme != "https" and not is_here:
+    if url.scheme != "https" and not is_here(url.host):
         raise StoreUrlError("SUPABASE_URL must begin with https://", fix="correct SUPABASE_URL")
     if url.userinfo or not url.host:
         raise StoreUrlError("SUPABASE_URL must name a host alone", fix="correct SUPABASE_URL")

@@ -1,12 +1,15 @@
 """The audit store: one interface, over REST or straight to Postgres, and what its refusals mean."""
 
+import ipaddress
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 from uuid import uuid4
+
+from pydantic import BaseModel, Field, ValidationError
 
 from settings.errors import AuthError, ConfigError, SourceUnavailableError, TapewatchError
 from settings.model import AuditSettings
@@ -14,7 +17,7 @@ from warehouse.attempt_folder import ErrorFacts, utc_text
 from warehouse.attempt_state import AttemptRecord
 from warehouse.audit import AUDIT_STORE, attempt_payload
 from warehouse.json_text import JsonObject
-from warehouse.outbox import Item, RefusedError
+from warehouse.outbox import Item, Link, RefusedError
 
 SCHEMA = "analytics"
 _MIGRATE = "apply the migration: tapewatch audit migrate"
@@ -129,14 +132,21 @@ class AuditReceiver:
         self._store = store
         self._send_seconds = send_seconds
 
-    def send(self, item: Item, seconds: float, /) -> JsonObject:
+    @property
+    def store(self) -> str:
+        """Where the store is."""
+        return self._store.address
+
+    def send(self, item: Item, seconds: float, /) -> Link:
         """Store one item and return the link that it got.
 
         Raises:
             PayloadRefusedError: It will never be taken.
             TapewatchError: It was not taken now.
         """
-        return self._store.record(item.payload(), min(seconds, self._send_seconds))
+        payload = item.payload()
+        answer = self._store.record(payload, min(seconds, self._send_seconds))
+        return _link(payload, answer, self._store.address)
 
 
 def open_store(settings: AuditSettings) -> AuditStore | None:
@@ -174,6 +184,16 @@ def need_store(settings: AuditSettings) -> AuditStore:
     return store
 
 
+def is_here(host: str) -> bool:
+    """Return whether a server of this name is on this machine, so that nobody can listen in."""
+    if host in ("", "localhost") or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def probe(store: AuditStore, environment: str, seconds: float) -> float:
     """Find the host, trust its certificate, log in, write a run and roll it back; return seconds.
 
@@ -195,8 +215,39 @@ def probe(store: AuditStore, environment: str, seconds: float) -> float:
     attempt = AttemptRecord(
         uuid4().hex, "failed", environment, "probe", now, "", ended_at=now, error=error
     )
-    store.record({**attempt_payload(attempt), "dry_run": True}, seconds)
+    payload = attempt_payload(attempt)
+    answer = store.record({**payload, "dry_run": True}, seconds)
+    _link(payload, answer, store.address)
+    if answer.get("dry_run") is not True:
+        raise _no_store(store.address)
     return time.monotonic() - started
+
+
+class _Answer(BaseModel):
+    """What the one function that writes returns."""
+
+    run_id: str
+    ledger_seq: Annotated[int, Field(ge=1)]
+    ledger_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def _link(payload: JsonObject, answer: object, address: str) -> Link:
+    """Return the link of the run that was sent; whatever else answers is no audit store."""
+    sent = cast("JsonObject", payload["run"])["run_id"]
+    try:
+        told = _Answer.model_validate(answer)
+    except ValidationError:
+        raise _no_store(address) from None
+    if told.run_id != sent:
+        raise _no_store(address)
+    return Link(told.ledger_seq, told.ledger_hash)
+
+
+def _no_store(address: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"{address} answers, but not as an audit store does",
+        fix="see whether the URL is that of the Supabase project, and nothing stands between",
+    )
 
 
 def judge_sqlstate(code: str | None, message: str, address: str) -> TapewatchError:

@@ -14,19 +14,25 @@ from settings.errors import TapewatchError
 from warehouse.audit import AUDIT_STORE, audit_payload
 from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
-from warehouse.outbox import Outbox
+from warehouse.outbox import Link, Outbox
 from warehouse.run_folder import SealedRun
 
 # What must be the same in the store: the key of a row first; numbers as text, to the last digit.
 _TABLES: Mapping[str, Sequence[str]] = {
-    "raw_artifacts": ("run_id", "name", "sha256", "byte_count", "endpoint", "storage_uri"),
+    "raw_artifacts": (
+        *("run_id", "artifact_id", "name", "sha256", "byte_count", "endpoint", "storage_uri"),
+    ),
     "kpi_values": (
         *("run_id", "kpi_name", "segment", "value::text", "status", "numerator::text"),
         *("denominator::text", "reason", "unit", "basis", "definition_sha256"),
     ),
     "data_quality_results": ("run_id", "check_name", "level", "status", "observed"),
 }
-_KEYS = {"raw_artifacts": "name", "kpi_values": "kpi_name", "data_quality_results": "check_name"}
+_KEYS = {
+    "raw_artifacts": "artifact_id",
+    "kpi_values": "kpi_name",
+    "data_quality_results": "check_name",
+}
 _RUN = ("run_id", "manifest_sha256", "status", "environment", "portfolio", "as_of", "sql_sha256")
 
 
@@ -40,11 +46,16 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class StoreVerdict:
-    """What the comparison found; `links` is how long the store's chain is."""
+    """What the comparison found.
+
+    `links` is how long the store's chain is, `received` how many items it has acknowledged, and
+    `compared` how many of these are runs whose folder is here, row by row.
+    """
 
     links: int
     newest_hash: str | None
     received: int
+    compared: int
     pending: int
     mismatches: tuple[Mismatch, ...]
 
@@ -56,38 +67,63 @@ def verify_store(store: AuditStore, layout: Layout, environment: str) -> StoreVe
         TapewatchError: The store did not answer.
     """
     outbox = Outbox(layout, AUDIT_STORE, environment)
-    links = {
-        row["seq"]: row for row in store.rows("audit_ledger", ("seq", "run_id", "entry_hash::text"))
-    }
-    found = [
-        Mismatch(f"link {problem['seq']} of run {problem['run_id']}", str(problem["problem"]))
-        for problem in store.chain_problems()
-    ]
-    received = dict(outbox.receipts())
-    for item, receipt in received.items():
-        found += _missing_link(item, links, receipt.get("ledger_seq"), receipt.get("ledger_hash"))
-    found += _other_rows(store, layout, links, [n for n in received if (layout.runs / n).is_dir()])
+    receipts = outbox.receipts()  # before the links: a run that is sent meanwhile is not missing
+    of_store = {name: r for name, r in receipts.items() if r.store == store.address}
+    refused = sorted(outbox.refused())
+    found = [Mismatch(name, "its receipt cannot be read") for name in outbox.damaged()]
+    found += [Mismatch(name, "the store refused it for good") for name in refused]
+    elsewhere = [r for r in receipts.values() if r.store != store.address]
+    chain = _Chain(store, [*outbox.earlier(), *elsewhere])
+    found += chain.problems()
+    for name, receipt in of_store.items():
+        found += chain.missing(name, receipt)
+    names = [name for name in (*of_store, *refused) if (layout.runs / name).is_dir()]
+    found += _other_rows(store, layout, chain, names)
     return StoreVerdict(
-        links=len(links),
-        newest_hash=_hex(links[max(links)]["entry_hash"]) if links else None,
-        received=len(received),
-        pending=len(outbox.pending()),
+        links=len(chain.hashes),
+        newest_hash=chain.hashes[max(chain.hashes)] if chain.hashes else None,
+        received=len(of_store),
+        compared=len(names) - len(set(refused) & set(names)),
+        pending=len(outbox.pending(store.address)),
         mismatches=tuple(found),
     )
 
 
-def _missing_link(
-    item: str, links: Mapping[int, Mapping[str, Any]], seq: object, sha256: object
-) -> Iterator[Mismatch]:
-    link = links.get(cast("int", seq))
-    if link is None:
-        yield Mismatch(item, f"link {seq} was received and is not in the store")
-    elif _hex(link["entry_hash"]) != sha256:
-        yield Mismatch(item, f"link {seq} has another hash than was received: the chain is new")
+class _Chain:
+    """The store's links as they are now, and those that earlier stores have answered with."""
+
+    def __init__(self, store: AuditStore, earlier: Sequence[Link]) -> None:
+        rows = store.rows("audit_ledger", ("seq", "entry_hash::text"))
+        self.hashes: dict[int, str] = {
+            row["seq"]: row["entry_hash"].removeprefix("\\x") for row in rows
+        }
+        self._problems = store.chain_problems()
+        self._earlier = {(link.ledger_seq, link.ledger_hash) for link in earlier}
+
+    def problems(self) -> list[Mismatch]:
+        """Return what the store itself finds wrong."""
+        return [
+            Mismatch(f"link {p['seq']} of run {p['run_id']}", str(p["problem"]))
+            for p in self._problems
+        ]
+
+    def missing(self, item: str, link: Link) -> Iterator[Mismatch]:
+        """Yield how a link that was received is not there as it was received."""
+        there = self.hashes.get(link.ledger_seq)
+        if there is None:
+            yield Mismatch(item, f"link {link.ledger_seq} was received and is not in the store")
+        elif there != link.ledger_hash:
+            told = f"link {link.ledger_seq} has another hash than was received: the chain is new"
+            yield Mismatch(item, told)
+
+    def not_seen(self, item: str, seen: Link) -> Iterator[Mismatch]:
+        """Yield how a link that a run has sealed is neither there nor of an earlier store."""
+        if (seen.ledger_seq, seen.ledger_hash) not in self._earlier:
+            yield from self.missing(item, seen)
 
 
 def _other_rows(
-    store: AuditStore, layout: Layout, links: Mapping[int, Mapping[str, Any]], names: Sequence[str]
+    store: AuditStore, layout: Layout, chain: _Chain, names: Sequence[str]
 ) -> Iterator[Mismatch]:
     stored = {name: _by_run(store, name, columns) for name, columns in _TABLES.items()}
     runs = {row["run_id"]: row for row in store.rows("pipeline_runs", _RUN)}
@@ -99,8 +135,8 @@ def _other_rows(
             yield Mismatch(name, error.message)
             continue
         run = cast("dict[str, Any]", payload["run"])
-        if seen := run["ledger_seen_seq"]:
-            yield from _missing_link(name, links, seen, run["ledger_seen_hash"])
+        if run["ledger_seen_seq"] is not None:
+            yield from chain.not_seen(name, Link(run["ledger_seen_seq"], run["ledger_seen_hash"]))
         if run["run_id"] not in runs:
             yield Mismatch(name, "the run is not in the store")
             continue
@@ -144,8 +180,3 @@ def _compare(
 
 def _exact(text: object) -> Decimal | None:
     return None if text is None else Decimal(str(text))
-
-
-def _hex(value: str) -> str:
-    """Return a bytea as JSON tells it without its prefix."""
-    return value.removeprefix("\\x")

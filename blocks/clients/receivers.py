@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from blocks.clients.audit_store import AuditReceiver, open_store
+from settings.errors import TapewatchError
 from settings.model import AuditSettings, Settings
+from warehouse.audit import AUDIT_STORE
 from warehouse.delivery import Deliver, Delivered, Receiver, try_to_deliver
 from warehouse.layout import Layout
+from warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -24,15 +27,20 @@ def open_receivers(audit: AuditSettings) -> tuple[Receiver, ...]:
     return () if store is None else (AuditReceiver(store, float(audit.send_seconds)),)
 
 
-def open_delivery(settings: Settings, audit: AuditSettings) -> Deliver:
+def open_delivery(settings: Settings, audit: Callable[[], AuditSettings]) -> Deliver:
     """Return what a run calls at its end: it sends what is pending and never fails the run.
 
-    Raises:
-        ConfigError: A receiver is configured by halves, or its address cannot be used.
+    `audit` is asked for the store's settings then; one that cannot be used is told in the log.
     """
-    receivers = open_receivers(audit)
 
     def deliver_now(layout: Layout, log: FilteringBoundLogger) -> Sequence[Delivered]:
-        return try_to_deliver(layout, receivers, settings.environment, settings.delivery, log)
+        environment = settings.environment
+        try:
+            receivers = open_receivers(audit())
+        except TapewatchError as error:
+            log.error("nothing delivered", code=error.code, message=error.message)
+            pending = len(Outbox(layout, AUDIT_STORE, environment).pending())
+            return (Delivered(AUDIT_STORE, pending=pending, error=error),)
+        return try_to_deliver(layout, receivers, environment, settings.delivery, log)
 
     return deliver_now

@@ -14,7 +14,7 @@ from deployments.lookup import NothingPublishedError, folder_of
 from deployments.render import open_console, print_facts
 from settings.errors import DataRejectedError
 from settings.model import Settings
-from warehouse.audit import audit_payload
+from warehouse.audit import audit_payload, verify_audit_rows
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, run_folders, verify_all
@@ -80,6 +80,7 @@ def verify_audit(settings: Settings, *, is_json: bool) -> None:
 
     layout = Layout.of(settings)
     problems = verify_all(layout)
+    problems += [problem for run in list_runs(layout) for problem in verify_audit_rows(run)]
     store = open_store(settings.audit)
     verdict = None if store is None else verify_store(store, layout, settings.environment)
     address = None if store is None else store.address
@@ -102,6 +103,7 @@ def _document(
         "links": verdict and verdict.links,
         "newest_hash": verdict and verdict.newest_hash,
         "received": verdict and verdict.received,
+        "compared": verdict and verdict.compared,
         "pending": verdict and verdict.pending,
         "mismatches": [asdict(mismatch) for mismatch in verdict.mismatches] if verdict else [],
     }
@@ -117,7 +119,7 @@ def _store_facts(address: str | None, verdict: StoreVerdict | None) -> dict[str,
     if verdict is None:
         return {"store": "none is set: the run folders are all there is"}
     newest = f", the newest {verdict.newest_hash}" if verdict.newest_hash else ""
-    said = "" if verdict.mismatches else ", each with its link and the rows that were sealed"
+    said = f", {verdict.compared:,} of them compared with their run folder, row by row"
     facts: dict[str, str | Text] = {
         "store": address or "",
         "links": f"{verdict.links:,}{newest}",

@@ -12,7 +12,7 @@ from settings.model import Settings
 from warehouse.attempt_folder import utc_text
 from warehouse.delivery import Delivered, Order, Receiver, deliver
 from warehouse.layout import Layout
-from warehouse.outbox import Outbox
+from warehouse.outbox import Backlog, Outbox
 
 
 def deliver_pending(
@@ -80,6 +80,11 @@ def refuse_undelivered(delivered: Sequence[Delivered]) -> None:
             raise result.error
 
 
+def refused_line(backlog: Backlog) -> str:
+    """Return how many items were refused, and the first of them."""
+    return f"{len(backlog.refused):,}: {', '.join(backlog.refused[:3])}"
+
+
 def _document(settings: Settings, result: Delivered) -> dict[str, JsonValue]:
     backlog = Outbox(Layout.of(settings), result.receiver, settings.environment).backlog()
     return {
@@ -87,7 +92,7 @@ def _document(settings: Settings, result: Delivered) -> dict[str, JsonValue]:
         **result.facts(),
         "pending": backlog.pending,
         "oldest_pending": None if backlog.oldest is None else utc_text(backlog.oldest),
-        "refused_in_all": backlog.refused,
+        "refused_in_all": len(backlog.refused),
         "next_try": None
         if backlog.state.not_before is None
         else utc_text(backlog.state.not_before),
@@ -101,9 +106,8 @@ def _print(console: Console, settings: Settings, result: Delivered) -> None:
         hours = (datetime.now(UTC) - backlog.oldest).total_seconds() / 3600
         facts["pending"] += f", the oldest for {hours:,.1f} h"
     if backlog.refused:
-        names = ", ".join(sorted(Outbox(Layout.of(settings), result.receiver, "").refused())[:3])
         facts["refused"] = (
-            f"{backlog.refused:,}: {names}; once mended: tapewatch deliver --retry-refused"
+            f"{refused_line(backlog)}; once mended: tapewatch deliver --retry-refused"
         )
     console.print(f"[bold]{result.receiver}[/]")
     print_facts(console, {f"  {name}": told for name, told in facts.items()})

@@ -14,6 +14,7 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
+from deployments.commands.deliver import refused_line
 from deployments.documents import print_json
 from deployments.render import open_console
 from settings.errors import ConfigError, TapewatchError
@@ -180,12 +181,11 @@ def _audit_store(settings: Settings) -> Finding:
 def _deliveries(settings: Settings) -> Finding:
     if not settings.audit.is_configured:
         return Finding("deliveries", "ok", "nobody is told: no receiver is set")
-    outbox = Outbox(Layout.of(settings), AUDIT_STORE, settings.environment)
-    backlog = outbox.backlog()
-    told = f"{AUDIT_STORE}: {backlog.pending:,} pending, {backlog.refused:,} refused"
+    backlog = Outbox(Layout.of(settings), AUDIT_STORE, settings.environment).backlog()
+    told = f"{AUDIT_STORE}: {backlog.pending:,} pending"
     if backlog.refused:
-        names = ", ".join(sorted(outbox.refused())[:3])
-        return Finding("deliveries", "warning", f"{told}: {names}", "tapewatch audit verify")
+        told += f", refused {refused_line(backlog)}"
+        return Finding("deliveries", "warning", told, "tapewatch audit verify")
     if backlog.oldest is not None:
         hours = (datetime.now(UTC) - backlog.oldest).total_seconds() / 3600
         why = f" ({backlog.state.code})" if backlog.state.code else ""

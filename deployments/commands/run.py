@@ -75,11 +75,12 @@ def _feed(request: RunRequest, settings: Settings) -> Fetch | None:
 
 
 def _delivery(settings: Settings) -> Deliver | None:
-    if not settings.audit.is_configured:
+    audit = settings.audit
+    if audit.db_url is None and audit.url is None and not audit.has_key:
         return None
     from blocks.clients.receivers import open_delivery  # psycopg or httpx: not for a run alone
 
-    return open_delivery(settings, settings.audit)
+    return open_delivery(settings, lambda: audit)
 
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:

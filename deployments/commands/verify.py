@@ -13,6 +13,7 @@ from deployments.lookup import NothingPublishedError, folder_of, served_run
 from deployments.render import open_console, print_facts
 from settings.errors import DataRejectedError
 from settings.model import Settings
+from warehouse.audit import verify_audit_rows
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.rebuild import Rebuilt, rebuild
@@ -78,10 +79,12 @@ def _chosen(layout: Layout, name: str | None, is_all: bool) -> list[Path]:
 
 def _verify(folder: Path, settings: Settings) -> _Verdict:
     problems = tuple(verify_folder(folder))
-    if problems:
+    run = None if problems else SealedRun(folder, load_manifest(folder))
+    problems += () if run is None else tuple(verify_audit_rows(run))
+    if run is None or problems:
         return _Verdict(folder, problems, None)
     with TemporaryDirectory(prefix="tapewatch-") as spill:
-        rebuilt = rebuild(SealedRun(folder, load_manifest(folder)), settings, Path(spill))
+        rebuilt = rebuild(run, settings, Path(spill))
     return _Verdict(folder, (), rebuilt)
 
 

@@ -3,10 +3,15 @@
 import logging
 import socket
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 
 from blocks.clients.audit_store import (
+    AuditReceiver,
     PayloadRefusedError,
     StoreAuthError,
     StorePermissionError,
@@ -14,13 +19,22 @@ from blocks.clients.audit_store import (
     StoreUnavailableError,
     StoreUrlError,
     open_store,
+    probe,
 )
 from settings.errors import ConfigError
 from settings.load import load_settings
 from settings.model import AuditHalfConfiguredError
 from tests.supabase.payloads import payload, run_id
+from warehouse.attempt_folder import ErrorFacts
+from warehouse.attempt_state import AttemptRecord
+from warehouse.outbox import Item
 
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
+
+ATTEMPT = AttemptRecord(
+    *("a1", "failed", "development", "default", "2026-01-01T00:00:00Z", "log"),
+    error=ErrorFacts("X", "x", "y", 65),
+)
 
 
 def store_of(**variables):
@@ -81,7 +95,12 @@ def test_other_facts_of_a_stored_run_are_refused_for_good(store):
     assert raised.value.evidence == {"sqlstate": "PT409"}
 
 
-@pytest.mark.parametrize("change", [{"as_of": None}, {"as_of": "soon"}, {"unheard_of": 1}])
+def test_what_only_a_later_migration_knows_is_no_refusal_for_good(store):
+    with pytest.raises(StoreSchemaError, match="no column takes"):
+        store.record(payload(unheard_of=1), 10)
+
+
+@pytest.mark.parametrize("change", [{"as_of": None}, {"as_of": "soon"}])
 def test_a_payload_that_no_run_can_be_stored_from_is_refused_for_good(store, change):
     with pytest.raises(PayloadRefusedError) as raised:
         store.record(payload(**change), 10)
@@ -189,10 +208,91 @@ def test_no_log_of_a_library_holds_the_key(rest, caplog):
     assert rest.secret_key not in caplog.text
 
 
-@pytest.mark.parametrize("url", ["http://db.example.com", "https://user:pw@db.example.com"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://db.example.com", "https://user:pw@db.example.com"),
+        *("http://127.evil.example", "http://127.0.0.1.nip.example"),
+    ],
+)
 def test_a_key_is_sent_over_https_and_to_a_plain_host_alone(url):
     with pytest.raises(ConfigError):
         store_of(SUPABASE_URL=url, SUPABASE_SERVICE_ROLE="x")
+
+
+@pytest.mark.parametrize("password", ["hunter@2canary", "canary/more", "canary#x", "a?canary"])
+def test_a_password_that_would_be_taken_for_the_host_is_refused_unseen(password):
+    with pytest.raises(ConfigError, match="as %XX") as raised:
+        store_of(SUPABASE_DB_URL=f"postgresql://postgres:{password}@db.example.com/postgres")
+    assert "canary" not in raised.value.line()
+
+
+def test_a_login_that_sees_no_row_is_told_so_instead_of_finding_nothing_wrong(database):
+    database.rows("superuser", "create role blind login password 'only-for-tests'")
+    try:
+        database.rows("owner", "grant usage on schema analytics to blind")
+        database.rows("owner", "grant select on all tables in schema analytics to blind")
+        database.rows("owner", "grant execute on all functions in schema analytics to blind")
+        url = database.url("app").replace("tapewatch_app", "blind")
+        with pytest.raises(StorePermissionError, match="shows this login nothing"):
+            store_of(SUPABASE_DB_URL=url).chain_problems()
+    finally:
+        database.rows("superuser", "drop owned by blind")
+        database.rows("superuser", "drop role blind")
+
+
+ANSWERS = ["{}", '{"message": "Welcome to the hotel"}', "null", "[]", '"ok"', "<html>", "1"]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_whoever_else_answers_is_no_audit_store(answer):
+    class Portal(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Portal) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            store = _at(f"http://127.0.0.1:{server.server_port}")
+            with pytest.raises(StoreUnavailableError):
+                probe(store, "development", 5)
+            with pytest.raises(StoreUnavailableError):
+                AuditReceiver(store, 5).send(Item("x", datetime.now(UTC), ATTEMPT), 5)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_answer_that_comes_drop_by_drop_is_given_up_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=_drip, args=(listener,))
+        thread.start()
+        store = _at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailableError):
+            store.record(payload(), 1)
+        took = time.monotonic() - started
+        thread.join()
+
+    assert took < 4
+
+
+def _drip(listener):
+    client, _ = listener.accept()
+    with client, suppress(OSError):
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(100):
+            client.sendall(b" ")
+            time.sleep(0.1)
 
 
 def test_an_unreadable_database_url_is_not_quoted():

@@ -1,10 +1,14 @@
 """`tapewatch audit` and `deliver` with a real store: what is sent, verified, and found altered."""
 
+import hashlib
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from tests.deployments.test_verify import forge
+from warehouse.json_text import pretty_json
 
 FORGE = "set session_replication_role = replica; "  # what only a superuser can
 ANEW = """
@@ -259,8 +263,10 @@ def test_other_facts_in_the_store_are_refused_and_set_apart(full_home, postgres_
     assert tapewatch("deliver", "--retry-refused").code == 65
 
 
-def test_everything_is_sent_again_to_a_restored_store(full_home, postgres_store, tapewatch):
-    tapewatch("deliver")
+def test_everything_is_sent_again_to_a_restored_store(home, tape, postgres_store, tapewatch):
+    for day in ("2025-12-08", "2025-12-09", "2025-12-10"):  # the later ones seal an older link
+        assert tapewatch("run", "--input", tape, "--as-of", day).code == 0
+    assert tapewatch("audit", "verify").code == 0
     tables = "pipeline_runs, raw_artifacts, kpi_values, data_quality_results, audit_ledger"
     for table in reversed(tables.split(", ")):
         postgres_store.rows("superuser", FORGE + f"delete from analytics.{table}")  # noqa: S608
@@ -268,4 +274,84 @@ def test_everything_is_sent_again_to_a_restored_store(full_home, postgres_store,
 
     assert tapewatch("deliver", "--again").code == 0
 
+    done = tapewatch("audit", "verify")
+    assert done.code == 0, done.out
+    assert "3 of them compared with their run folder" in done.out
+
+
+def test_another_store_gets_what_the_first_one_has(
+    full_home, postgres_store, databases, monkeypatch, tapewatch
+):
+    tapewatch("deliver")
+    with databases.migrated() as other:
+        monkeypatch.setenv("SUPABASE_DB_URL", other.url("app").replace("127.0.0.1", "localhost"))
+        assert tapewatch("audit", "verify").code == 0
+        assert tapewatch("deliver").code == 0
+        assert other.rows("app", "select count(*) from analytics.pipeline_runs") == [(1,)]
+        assert tapewatch("audit", "verify").code == 0
+
+
+def test_what_the_store_refused_is_named_by_verify(full_home, postgres_store, tapewatch):
+    payload = json.loads(tapewatch("audit", "payload").out)
+    payload["run"]["manifest_sha256"] = "f" * 64
+    postgres_store.rows(
+        "app", "select analytics.record_pipeline_run(%s::jsonb)", json.dumps(payload)
+    )
+    tapewatch("deliver")
+
+    done = tapewatch("audit", "verify", "--json")
+
+    told = [m["what"] for m in json.loads(done.out)["mismatches"]]
+    assert done.code == 65
+    assert "the store refused it for good" in told
+    assert any(f"manifest_sha256 is {'f' * 64}" in what for what in told)
+
+
+def test_a_damaged_receipt_hides_nothing(full_home, postgres_store, tapewatch):
+    tapewatch("deliver")
+    (receipt,) = full_home.glob("data/delivery/*/audit_store/received/*.json")
+    receipt.write_text(receipt.read_text()[:-5])
+
+    assert tapewatch("audit", "verify").code == 65
+    assert tapewatch("deliver").code == 0
     assert tapewatch("audit", "verify").code == 0
+
+
+def test_audit_rows_that_say_otherwise_than_the_run_are_found(full_home, run_folder, tapewatch):
+    path = run_folder / "audit.json"
+    rows = json.loads(path.read_text())
+    rows["kpi_values"][3]["value"] = "0.000001"
+    path.write_bytes(pretty_json(rows))
+    facts = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    forge(run_folder, lambda manifest: manifest["files"]["audit.json"].update(facts))
+
+    for command in (["verify"], ["audit", "verify"]):
+        done = tapewatch(*command)
+        assert done.code == 65
+        assert "its kpi_values differ from the manifest" in done.out
+
+
+def test_a_run_ends_well_whatever_is_wrong_with_the_settings_of_the_store(
+    home, tape, monkeypatch, tapewatch
+):
+    monkeypatch.setenv("SUPABASE_URL", "https://db.example.com")  # and no key
+
+    done = tapewatch("run", "--input", tape, "--json")
+
+    assert done.code == 0
+    told = json.loads(done.out)["deliveries"]["audit_store"]
+    assert (told["code"], told["pending"]) == ("AUDIT_HALF_CONFIGURED", 1)
+    assert tapewatch("deliver").code == 78
+
+
+def test_the_summary_anchors_the_run_outside_the_store(home, tape, postgres_store, tapewatch):
+    run = json.loads(tapewatch("run", "--input", tape, "--json").out)
+
+    summary = json.loads((home / "logs/runs/latest/pipeline_summary.json").read_text())
+
+    manifest = (Path(run["run_folder"]) / "manifest.json").read_bytes()
+    assert summary["anchor"]["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    ((seq, entry_hash),) = postgres_store.rows(
+        "app", "select seq, encode(entry_hash, 'hex') from analytics.audit_ledger"
+    )
+    assert summary["anchor"]["ledger"] == {"seq": seq, "hash": entry_hash}

@@ -26,10 +26,11 @@ def test_the_flow_sends_what_the_run_could_not(prefect_server, home, database, m
     assert outcome.outcome == "published"
     (told,) = outcome.delivered
     assert (told.pending, told.error.code) == (1, "AUDIT_STORE_UNAVAILABLE")
-    (home / "data/delivery/audit_store/state.json").unlink()  # its minute of rest is over
+    state = home / "data/delivery/development/audit_store/state.json"
+    state.unlink()  # its minute of rest is over
     with pytest.raises(SourceUnavailableError):
         deliver()
-    (home / "data/delivery/audit_store/state.json").unlink()
+    state.unlink()
 
     AuditStore(db_url=database.url("app")).save("development", overwrite=True, _sync=True)
     (sent,) = deliver()

@@ -11,10 +11,10 @@ def receipt_before_sending() -> None:
     keep = outbox.Outbox.keep_receipt
     pending = outbox.Outbox.pending
 
-    def pending_received(self: Any, **order: Any) -> list[Any]:
-        items = pending(self, **order)
+    def pending_received(self: Any, store: str | None = None) -> list[Any]:
+        items = pending(self, store)
         for item in items:
-            keep(self, item, {"ledger_seq": 1, "ledger_hash": ""}, item.since)
+            keep(self, item, outbox.Link(1, "a" * 64), store or "", item.since)
         return items
 
     outbox.Outbox.pending = pending_received
@@ -22,7 +22,7 @@ def receipt_before_sending() -> None:
 
 def receipts_never_kept() -> None:
     """Forget what was received."""
-    outbox.Outbox.keep_receipt = lambda self, item, receipt, now: None
+    outbox.Outbox.keep_receipt = lambda self, item, link, store, now: None
 
 
 def new_ids_at_every_try() -> None:

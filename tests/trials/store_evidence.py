@@ -59,7 +59,7 @@ def _sealed(run: dict) -> tuple[list[tuple], list[tuple]]:
 
 
 def _without_receipt(root: Path, wanted: int) -> list[str]:
-    receipts = list(root.glob("data/delivery/audit_store/received/*.json"))
+    receipts = list(root.glob("data/delivery/*/audit_store/received/*.json"))
     seqs = sorted(json.loads(path.read_bytes())["ledger_seq"] for path in receipts)
     if seqs == list(range(1, wanted + 1)):
         return []

@@ -14,7 +14,7 @@ from warehouse.attempt_state import AttemptRecord, save_attempt
 from warehouse.delivery import Order, ReceiverHangsError, deliver
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
-from warehouse.outbox import Outbox, RefusedError
+from warehouse.outbox import Link, Outbox, RefusedError
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -26,8 +26,9 @@ class Down(SourceUnavailableError):
 class Store:
     """A receiver that keeps what it got, and fails as it is told to."""
 
-    def __init__(self, name="store", failing=None):
+    def __init__(self, name="store", failing=None, store="here"):
         self.name = name
+        self.store = store
         self.failing = failing or (lambda item: None)
         self.got = []
         self.tries = []
@@ -36,7 +37,7 @@ class Store:
         self.tries.append(item.name)
         self.failing(item)
         self.got.append(item.name)
-        return {"ledger_seq": len(self.got), "ledger_hash": "a" * 64}
+        return Link(len(self.got), "a" * 64)
 
 
 @pytest.fixture
@@ -90,10 +91,10 @@ def test_what_is_pending_is_sent_oldest_first_and_once(layout, settings, attempt
 def test_a_receipt_tells_the_link_that_came_back(layout, settings, attempts):
     sent_to(layout, settings, Store())
 
-    told = dict(Outbox(layout, "store", "production").receipts())
+    told = Outbox(layout, "store", "production").receipts()
 
-    assert {name: receipt["ledger_seq"] for name, receipt in told.items()} == dict(
-        zip(attempts, (1, 2, 3), strict=True)
+    assert {name: (receipt.ledger_seq, receipt.store) for name, receipt in told.items()} == dict(
+        zip(attempts, ((1, "here"), (2, "here"), (3, "here")), strict=True)
     )
 
 
@@ -103,7 +104,7 @@ def test_the_newest_link_is_that_of_the_last_receipt(layout, settings, attempts)
 
     sent_to(layout, settings, Store())
 
-    assert outbox.newest_link() == {"seq": 3, "hash": "a" * 64}
+    assert outbox.newest_link().ledger_seq == 3
 
 
 def test_a_receiver_that_fails_keeps_the_order_and_loses_nothing(layout, settings, attempts):
@@ -221,13 +222,13 @@ def test_a_mistake_in_a_receiver_is_told_and_stops_nobody_else(layout, settings,
 
 
 def test_two_deliveries_at_once_are_one(layout, settings, attempts):
-    layout.delivery.mkdir()
-    with hold_lock(layout.delivery / "lock", "other", NOW), pytest.raises(LockHeldError):
+    lock = layout.delivery / "production" / "lock"
+    with hold_lock(lock, "other", NOW), pytest.raises(LockHeldError):
         sent_to(layout, settings, Store())
 
 
 def test_half_written_files_of_a_killed_delivery_are_removed(layout, settings, attempts):
-    left = layout.delivery / "store" / "received" / "x.json.0000.tmp"
+    left = layout.delivery / "production" / "store" / "received" / "x.json.0000.tmp"
     left.parent.mkdir(parents=True)
     left.write_text("{")
 
@@ -237,8 +238,9 @@ def test_half_written_files_of_a_killed_delivery_are_removed(layout, settings, a
 
 
 def test_a_damaged_state_counts_as_no_failure(layout, settings, attempts):
-    (layout.delivery / "store").mkdir(parents=True)
-    (layout.delivery / "store" / "state.json").write_text("{")
+    folder = layout.delivery / "production" / "store"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text("{")
 
     (result,) = sent_to(layout, settings, Store())
 
@@ -251,6 +253,96 @@ def test_the_backlog_tells_how_many_wait_and_since_when(layout, settings, attemp
 
     backlog = outbox.backlog()
 
-    assert (backlog.pending, backlog.refused) == (3, 0)
+    assert (backlog.pending, backlog.refused) == (3, ())
     assert backlog.oldest == datetime(2026, 1, 1, tzinfo=UTC)
     assert backlog.state.code == "DOWN"
+
+
+def test_what_another_store_has_received_is_sent_to_this_one(layout, settings, attempts):
+    sent_to(layout, settings, Store(store="there"))
+
+    here = Store(store="here")
+    sent_to(layout, settings, here)
+
+    assert here.got == attempts
+
+
+def test_the_links_of_a_store_that_was_before_are_kept(layout, settings, attempts):
+    outbox = Outbox(layout, "store", "production")
+    sent_to(layout, settings, Store())
+
+    sent_to(layout, settings, Store(), is_again=True)
+
+    assert sorted(receipt.ledger_seq for receipt in outbox.earlier()) == [1, 2, 3]
+    assert outbox.newest_link().ledger_seq == 3
+
+
+def test_sending_all_again_goes_on_where_it_was_stopped(layout, settings, attempts):
+    sent_to(layout, settings, Store())
+
+    def stop_at_the_second(item):
+        if item.name == attempts[1]:
+            down(item)
+
+    store = Store(failing=stop_at_the_second)
+    sent_to(layout, settings, store, is_again=True)
+    store.failing = lambda item: None
+    sent_to(layout, settings, store, is_now=True)
+
+    assert store.got == attempts
+
+
+@pytest.mark.parametrize("damage", ["", "null", "{}", '{"ledger_seq": 1}', "\x00"])
+def test_a_receipt_that_cannot_be_read_is_none(layout, settings, attempts, damage):
+    outbox = Outbox(layout, "store", "production")
+    sent_to(layout, settings, Store())
+    path = layout.delivery / "production" / "store" / "received" / f"{attempts[0]}.json"
+    path.write_text(damage)
+
+    assert outbox.damaged() == attempts[:1]
+    assert outbox.newest_link().ledger_seq == 3
+    store = Store()
+    sent_to(layout, settings, store)
+    assert store.got == attempts[:1]
+
+
+def test_an_attempt_that_a_hand_has_damaged_holds_up_nobody(layout, settings, attempts):
+    path = layout.attempts / f"{attempts[0].removeprefix('attempt-')}.json"
+    path.write_text(path.read_text().replace("2026-01-01T00", "soon"))
+
+    (result,) = sent_to(layout, settings, Store())
+
+    assert (result.sent, result.error) == (2, None)
+
+
+def test_two_environments_know_nothing_of_each_other(layout, settings, attempts):
+    sent_to(layout, settings, Store(failing=down))
+
+    staging = Store()
+    (result,) = deliver(layout, (staging,), "staging", settings.delivery, Order(5.0))
+
+    assert (result.sent, result.is_waiting) == (1, False)
+    assert Outbox(layout, "store", "production").receipts() == {}
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait(layout, settings, attempts):
+    outbox = Outbox(layout, "store", "production")
+    outbox.note_failure(
+        Down("x", fix="y"), settings.delivery, datetime.now(UTC) + timedelta(days=9)
+    )
+
+    (result,) = sent_to(layout, settings, Store())
+
+    assert result.sent == 3
+
+
+def test_a_store_that_is_slow_with_many_items_has_not_failed(layout, settings, attempts):
+    def slow(item):
+        time.sleep(0.4)
+        if item.name == attempts[1]:
+            down(item)
+
+    (result,) = sent_to(layout, settings, Store(failing=slow), seconds=1.0)
+
+    assert (result.sent, result.pending, result.error) == (1, 2, None)
+    assert Outbox(layout, "store", "production").state().failures == 0

@@ -24,6 +24,7 @@ from deployments.documents import (
 from settings.kpis import Kpi
 from settings.model import Settings
 from settings.thresholds import Status
+from warehouse.delivery import Delivered
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue
@@ -82,7 +83,8 @@ def print_outcome(
     console.print()
     print_reconciliation(console, run)
     freshness = Text("n/a (demo tape)") if is_demo else _freshness(run, settings)
-    print_facts(console, {**trust_facts(run), "freshness": freshness})
+    told = {"delivered": _delivered(outcome.delivered)} if outcome.delivered else {}
+    print_facts(console, {**trust_facts(run), "freshness": freshness, **told})
     console.print()
     print_facts(
         console,
@@ -92,6 +94,20 @@ def print_outcome(
             "try next": "\n".join(f"{command} {line}" for line in _next_commands(run)),
         },
     )
+
+
+def _delivered(delivered: Iterable[Delivered]) -> Text:
+    """Return how far each receiver is; what waits is sent later and undoes nothing."""
+    text = Text()
+    for result in delivered:
+        text.append(f"{chr(10) if text else ''}{result.receiver}: ")
+        if result.error is None and not result.pending:
+            text.append(f"{result.sent:,} sent" if result.sent else "has everything")
+            continue
+        why = "" if result.error is None else f" ({result.error.code})"
+        waits = f"{result.sent:,} sent, {result.pending:,} to be sent later{why}"
+        text.append(waits, style=COLOURS["warning"])
+    return text
 
 
 def _next_commands(run: SealedRun) -> tuple[str, ...]:

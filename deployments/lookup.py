@@ -2,7 +2,9 @@
 
 from datetime import date
 
+from deployments.documents import values_by_name
 from settings.errors import UsageError
+from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun, list_runs, previous_run, read_current, run_folders
 
@@ -36,6 +38,27 @@ def served_run(layout: Layout) -> SealedRun:
             fix="publish a tape with `tapewatch run --input PATH`, or name another --portfolio",
         )
     return run
+
+
+class KpiNotInRunError(UsageError):
+    """The run is older than the KPI."""
+
+    code = "KPI_NOT_IN_RUN"
+
+
+def kpi_of_run(run: SealedRun, name: str) -> KpiValue:
+    """Return the value of one KPI in a run, also an unknown one.
+
+    Raises:
+        KpiNotInRunError: The run is older than the KPI.
+    """
+    value = values_by_name(run).get(name)
+    if value is None:
+        raise KpiNotInRunError(
+            f"run {run.name} has no {name}: the run is older than the KPI",
+            fix="name a later day with --as-of, or run the tape of that day again",
+        )
+    return value
 
 
 def run_of_day(layout: Layout, as_of: date | None) -> SealedRun:

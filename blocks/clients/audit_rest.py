@@ -21,6 +21,7 @@ from blocks.clients.audit_store import (
     refused_login,
     wrong_ca_file,
 )
+from blocks.clients.tls import tls_context
 from settings.errors import TapewatchError
 from settings.model import AuditSettings
 from warehouse.json_text import JsonObject
@@ -186,14 +187,10 @@ def _url(settings: AuditSettings) -> httpx.URL:
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
+        return tls_context(ca_file)
     except OSError:  # ssl.SSLError is one
         raise wrong_ca_file(ca_file or Path()) from None
-    return context
 
 
 def _root(error: BaseException) -> BaseException:

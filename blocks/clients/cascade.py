@@ -32,6 +32,7 @@ from blocks.clients.answers import (
 )
 from blocks.clients.export_url import export_url
 from blocks.clients.guard import Guard
+from blocks.clients.tls import tls_context
 from settings.errors import ConfigError, InternalError, TapewatchError
 from settings.model import CascadeSettings
 from settings.value_types import size_bytes
@@ -327,17 +328,13 @@ def _asked_wait(text: str, now: float) -> float:
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
+        return tls_context(ca_file)
     except OSError:  # ssl.SSLError is one
         raise CaFileError(
             f"{ca_file} is not a readable file of certificates",
             fix="give a PEM file in TAPEWATCH_CASCADE__CA_FILE, or unset it",
         ) from None
-    return context
 
 
 def _proxy(settings: CascadeSettings) -> httpx.Proxy | None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import kpi_document, print_json, run_document, values_by_name
-from deployments.lookup import earlier_run, run_of_day
+from deployments.lookup import earlier_run, kpi_of_run, run_of_day
 from deployments.render import (
     change_text,
     open_console,
@@ -37,12 +37,6 @@ from warehouse.layout import Layout
 from warehouse.loans import LoansBehind, LoanShare, has_loans, loans_behind
 from warehouse.rebuild import run_settings
 from warehouse.run_folder import SealedRun, read_current
-
-
-class KpiNotInRunError(UsageError):
-    """The run is older than the KPI."""
-
-    code = "KPI_NOT_IN_RUN"
 
 
 class NotOfLoansError(UsageError):
@@ -122,12 +116,7 @@ def show_kpi(
     kpi = find_kpi(name)
     layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
-    value = values_by_name(run).get(name)
-    if value is None:
-        raise KpiNotInRunError(
-            f"run {run.name} has no {name}: the run is older than the KPI",
-            fix="name a later day with --as-of, or run the tape of that day again",
-        )
+    value = kpi_of_run(run, name)
     before = values_by_name(earlier_run(layout, run)).get(name)
     view = _View(kpi, run, value, before, settings)
     behind = None if limit is None else _loans(view, limit)

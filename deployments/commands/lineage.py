@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from deployments.commands.kpi import KpiNotInRunError
 from deployments.documents import kpi_document, print_json, values_by_name
-from deployments.lookup import run_of_day
+from deployments.lookup import kpi_of_run, run_of_day
 from deployments.render import open_console, print_facts, short_path, status_text
 from settings.kpis import find_kpi
 from settings.model import Settings
@@ -34,12 +33,7 @@ def show_lineage(name: str, settings: Settings, as_of: date | None, *, is_json: 
     find_kpi(name)
     layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
-    value = values_by_name(run).get(name)
-    if value is None:
-        raise KpiNotInRunError(
-            f"run {run.name} has no {name}: the run is older than the KPI",
-            fix="name a later day with --as-of, or run the tape of that day again",
-        )
+    value = kpi_of_run(run, name)
     lineage = trace(run, value, settings)
     if is_json:
         print_json(_document(lineage, layout.data))

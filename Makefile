@@ -62,8 +62,9 @@ test-cov: $(VENV)/.dev $(NODE_MODULES) ## the tests, with the floor under their 
 	$(PYTEST) --cov --cov-report=term
 
 .PHONY: bench
-bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run
+bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run, and what a scrape costs
 	$(BIN)/python -m deployments.bench
+	$(BIN)/python -m deployments.bench_exporter
 
 .PHONY: bench-inputs
 bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 12 GB CSV
@@ -98,8 +99,9 @@ lock: $(VENV)/.uv ## compile both lock files from pyproject.toml (LOCK_ARGS=--up
 	$(COMPILE) $(LOCK_ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
 .PHONY: docs
-docs: $(VENV)/.run ## generate docs/kpis.md from the catalogue and the SQL
+docs: $(VENV)/.run ## generate docs/kpis.md and docs/metrics.md from what they describe
 	$(BIN)/python -m deployments.kpi_page
+	$(BIN)/python -m deployments.metrics_page
 
 .PHONY: clean
 clean: ## remove the environment and every cache (data/ and logs/ stay)

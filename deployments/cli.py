@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -214,6 +215,25 @@ def deliver(
     from settings.load import load_settings
 
     deliver_pending(load_settings(), is_again=again, is_refused_too=retry_refused, is_json=json)
+
+
+@app.command()
+def exporter(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="9464 without it; 0 takes any.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            parser=lambda text: str(ip_address(text)), metavar="IP", help="127.0.0.1 without it."
+        ),
+    ] = None,
+) -> None:
+    """Serve Prometheus the metrics of what is published, until a signal ends it."""
+    from deployments.commands.exporter import serve_metrics
+    from settings.load import load_settings
+
+    serve_metrics(load_settings(), address, port)
 
 
 @audit_app.callback()

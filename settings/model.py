@@ -4,10 +4,19 @@ import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, Field, JsonValue, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    JsonValue,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -53,6 +62,16 @@ RUNBOOK_NAMES: dict[tuple[str, ...], str] = {
     ("audit", "service_role_key"): "SUPABASE_SERVICE_ROLE_KEY",
     ("audit", "db_url"): "SUPABASE_DB_URL",
 }
+
+
+def _check_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("must be an IP address, such as 127.0.0.1 or 0.0.0.0") from None
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
 
 _VALUE_SETTINGS: dict[str, bool | set[str]] = {
     "portfolio": {"time_zone", "currency"},
@@ -221,6 +240,18 @@ class DeliverySettings(Section):
     retry_max_seconds: Seconds
 
 
+class ExporterSettings(Section):
+    """Where Prometheus finds the metrics, and what it must know to get them."""
+
+    address: Address
+    port: Annotated[int, Field(ge=0, le=65_535)]  # 0: any that is free
+    user: Annotated[str, StringConstraints(pattern=r"^[!-9;-~]+$")] | None = None  # no colon
+    password: HeaderSecret | None = None
+    cert_file: File | None = None  # PEM, the whole chain
+    key_file: File | None = None
+    allow_unprotected: bool  # whoever reaches the address may read every figure
+
+
 class BookSettings(Section):
     """When a loan leaves the live book."""
 
@@ -342,6 +373,7 @@ class Settings(BaseSettings):
     cascade: CascadeSettings
     audit: AuditSettings
     delivery: DeliverySettings
+    exporter: ExporterSettings
     ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings

@@ -1,0 +1,1 @@
+"""Metrics of what is published, alert rules over them, and where alerts go."""

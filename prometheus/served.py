@@ -1,0 +1,132 @@
+"""What each portfolio of one environment serves: one manifest a portfolio, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from prometheus.index import FileIndex, file_paths
+from warehouse.kpis import KpiValue
+from warehouse.layout import Layout
+from warehouse.manifest import MANIFEST, load_manifest
+from warehouse.output import read_kpis
+from warehouse.restated import RESTATED_CHECKS
+from warehouse.run_folder import SealedRun
+from warehouse.storage_errors import typed_storage
+
+
+@dataclass(frozen=True)
+class _Quarantine:
+    bad_rows: int
+    row_ratio: float
+
+
+@dataclass(frozen=True)
+class _Reconciliation:
+    matched: int
+    compared: int
+
+
+@dataclass(frozen=True)
+class _Restated:
+    changed: int
+
+
+@dataclass(frozen=True)
+class QualityFacts:
+    """The part of a manifest's quality facts that metrics tell."""
+
+    checks: Mapping[str, int]
+    quarantine: _Quarantine
+    reconciliation: _Reconciliation | None = None
+    restated: _Restated | None = None
+
+    @property
+    def restated_rows(self) -> int | None:
+        """What the tape tells otherwise than one before; None when it cannot be compared at all."""
+        if not set(RESTATED_CHECKS) & set(self.checks):
+            return None
+        return self.restated.changed if self.restated else 0
+
+
+_QUALITY = TypeAdapter(QualityFacts)
+_ROWS = TypeAdapter(dict[str, int])
+
+
+@dataclass(frozen=True)
+class ServedRun:
+    """The facts of one served run; moments are seconds since 1970."""
+
+    name: str
+    kpis: tuple[KpiValue, ...]
+    day_end: float
+    sealed: float
+    input_bytes: int
+    row_counts: Mapping[str, int]
+    quality: QualityFacts
+
+
+class ServedIndex:
+    """The run that each portfolio of one environment serves."""
+
+    def __init__(self, layout: Layout, environment: str) -> None:
+        """Know where they lie; nothing is read yet."""
+        self._pointers = layout.current.parent
+        self._runs = layout.runs
+        self._prefix = f"{environment}-"
+        self._manifests = FileIndex(_load)
+
+    def pointers(self) -> dict[str, Path]:
+        """Return the pointer file of each portfolio by the portfolio's name.
+
+        Raises:
+            StorageError: The folder cannot be read.
+        """
+        files = [Path(path) for path in file_paths(self._pointers)]
+        return {
+            path.name.removeprefix(self._prefix): path
+            for path in files
+            if path.name.startswith(self._prefix) and path.suffix != ".tmp"
+        }
+
+    def read(self, pointer: Path) -> ServedRun:
+        """Return the run that a pointer names now.
+
+        Raises:
+            HashMismatchError: There is no such run, or its manifest is damaged.
+            LayoutTooNewError: A newer Tapewatch wrote it.
+            StorageError: It cannot be read.
+            ValidationError: It tells no quality facts.
+        """
+        with typed_storage(pointer):
+            name = Path(pointer.read_bytes().decode("utf-8", errors="replace").strip()).name
+        return self._manifests.read(str(self._runs / name / MANIFEST))
+
+    def keep_only(self, runs: list[ServedRun]) -> None:
+        """Forget every manifest but those of these runs."""
+        self._manifests.keep_only([str(self._runs / run.name / MANIFEST) for run in runs])
+
+
+def _load(path: Path) -> ServedRun:
+    run = SealedRun(path.parent, load_manifest(path.parent))
+    manifest = run.manifest
+    portfolio = cast("Mapping[str, str]", manifest.identity.settings["portfolio"])
+    return ServedRun(
+        name=run.name,
+        kpis=read_kpis(run),
+        day_end=end_of_day(manifest.identity.as_of, portfolio["time_zone"]),
+        sealed=manifest.created_at.timestamp(),
+        input_bytes=sum(facts.bytes for facts in manifest.inputs),
+        row_counts=_ROWS.validate_python(manifest.ingestion["row_counts"]),
+        quality=_QUALITY.validate_python(manifest.quality),
+    )
+
+
+def end_of_day(day: date, time_zone: str) -> float:
+    """Return when the day is over in that zone: the midnight that begins the next."""
+    following = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(time_zone))
+    return following.timestamp()

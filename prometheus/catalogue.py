@@ -22,8 +22,7 @@ def settings_samples(settings: Settings, kpis: tuple[Kpi, ...]) -> Iterator[Samp
     yield from _lines("data_freshness_seconds", operations.freshness_hours, _HOUR)
     yield from _lines("errors_since_success", operations.errors)
     yield from _lines("last_success_age_seconds", operations.last_success_hours, _HOUR)
-    most = float(settings.quality.max_rejected_row_ratio)
-    yield Sample("pipeline_threshold", most, ("quarantined_ratio", "critical"))
+    yield from _lines("quarantined_ratio", operations.quarantined_ratio)
     yield Sample("build_info", 1, (code_version(), settings.environment))
 
 

@@ -314,6 +314,7 @@ class OperationsSettings(Section):
     freshness_hours: Thresholds
     errors: Thresholds
     last_success_hours: Thresholds
+    quarantined_ratio: Thresholds  # beyond quality.max_rejected_row_ratio the tape is rejected
 
     @model_validator(mode="after")
     def _lines_are_in_order(self) -> Self:

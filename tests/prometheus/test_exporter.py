@@ -172,7 +172,7 @@ def test_the_lines_of_the_pipeline_are_in_seconds_and_ratios(tmp_path):
     assert lines["last_success_age_seconds", "critical"] == 108_000
     assert ("last_success_age_seconds", "target") not in lines
     assert lines["errors_since_success", "target"] == 0
-    assert lines["quarantined_ratio", "critical"] == 0.01
+    assert lines["quarantined_ratio", "critical"] == 0.005
 
 
 def test_a_run_at_three_in_the_morning_on_yesterdays_tape_is_three_hours_fresh(folder):

@@ -1,0 +1,36 @@
+"""The real programs that the tests run: Prometheus, Alertmanager and the tools of each."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+PROGRAMS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
+
+
+def find_binary(name: str) -> str:
+    """The path of a program, or skip: in CI, where MUST_NOT_SKIP or CI is set, fail.
+
+    A variable such as PROMTOOL or PROMETHEUS_ALERTMANAGER outranks the PATH.
+    """
+    assert name in PROGRAMS
+    variable = name.replace("-", "_").upper()
+    found = shutil.which(os.environ.get(variable) or name)
+    if found is None:
+        reason = (
+            f"{name} is not installed: apt-get install prometheus prometheus-alertmanager, "
+            f"or set {variable}"
+        )
+        if os.environ.get("MUST_NOT_SKIP") or os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What a program answers; the caller judges its exit code."""
+    command = [find_binary(name), *map(str, arguments)]
+    return subprocess.run(  # noqa: S603 - one of PROGRAMS, by its path
+        command, capture_output=True, text=True, check=False, timeout=120
+    )

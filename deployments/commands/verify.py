@@ -79,25 +79,24 @@ def _chosen(layout: Layout, name: str | None, is_all: bool) -> list[Path]:
 
 def _verify(folder: Path, settings: Settings) -> _Verdict:
     problems = tuple(verify_folder(folder))
-    run = None if problems else SealedRun(folder, load_manifest(folder))
-    problems += () if run is None else tuple(verify_audit_rows(run))
-    if run is None or problems:
+    if problems:
         return _Verdict(folder, problems, None)
+    run = SealedRun(folder, load_manifest(folder))
     with TemporaryDirectory(prefix="tapewatch-") as spill:
         rebuilt = rebuild(run, settings, Path(spill))
-    return _Verdict(folder, (), rebuilt)
+    return _Verdict(folder, tuple(verify_audit_rows(run)), rebuilt)
 
 
 def _refuse_unsound(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
         fix = f"move {verdict.folder} out of runs, then run the tape of that day again"
+        if verdict.differing:
+            told = ", ".join(verdict.differing)
+            raise RebuildDiffersError(f"{verdict.folder}: its tables give another {told}", fix=fix)
         if verdict.problems:
             first = verdict.problems[0]
             more = f" and {len(verdict.problems) - 1} more" if len(verdict.problems) > 1 else ""
             raise HashMismatchError(f"{verdict.folder}: {first.file} {first.what}{more}", fix=fix)
-        if verdict.differing:
-            told = ", ".join(verdict.differing)
-            raise RebuildDiffersError(f"{verdict.folder}: its tables give another {told}", fix=fix)
 
 
 def _documents(verdicts: list[_Verdict]) -> list[JsonValue]:
@@ -151,6 +150,8 @@ def _print_verdict(console: Console, verdict: _Verdict) -> None:
         "  reconciled": _reconciled(rebuilt),
         "  KPIs": _kpi_line(rebuilt),
     }
+    if verdict.problems:
+        facts["  problems"] = "\n".join(f"{p.file}: {p.what}" for p in verdict.problems)
     if rebuilt.differing and not rebuilt.is_same_sql:
         facts["  SQL"] = "not the SQL that sealed this run, so other figures prove nothing"
     print_facts(console, facts)

@@ -87,7 +87,15 @@ def test_an_altered_reconciliation_is_found(full_home, run_folder, tapewatch):
 
 
 def test_figures_of_another_sql_prove_nothing(full_home, run_folder, tapewatch, monkeypatch):
-    forge(run_folder, lambda manifest: kpi_of(manifest, "par_90").update({"value": "0.010000"}))
+    audit = run_folder / "audit.json"
+    audit.write_bytes(audit.read_bytes().replace(b'"0.343643"', b'"0.010000"'))
+    facts = {"sha256": hashlib.sha256(audit.read_bytes()).hexdigest()}
+
+    def change(manifest):
+        kpi_of(manifest, "par_90")["value"] = "0.010000"
+        manifest["files"]["audit.json"].update(facts)
+
+    forge(run_folder, change)
     monkeypatch.setattr("warehouse.rebuild.sql_sha256", lambda _folder: "of a later version")
 
     done = tapewatch("verify")

@@ -48,7 +48,7 @@ def test_the_same_run_again_is_no_second_run(api, rest):
     [
         (payload(1, portfolio="another"), "PT409"),
         (payload(2, status="great"), "PT422"),
-        ({"schema_version": 2, "run": {}}, "PT422"),
+        ({"schema_version": 2, "run": {}}, "PT501"),
     ],
     ids=["other facts", "an unknown status", "an unknown version"],
 )

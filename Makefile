@@ -103,6 +103,10 @@ docs: $(VENV)/.run ## generate docs/kpis.md and docs/metrics.md from what they d
 	$(BIN)/python -m deployments.kpi_page
 	$(BIN)/python -m deployments.metrics_page
 
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## build grafana/dashboards/*.json from the catalogue
+	$(BIN)/python -m grafana.dashboards
+
 .PHONY: clean
 clean: ## remove the environment and every cache (data/ and logs/ stay)
 	rm -rf $(VENV) $(REST)/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov dist

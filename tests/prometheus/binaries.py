@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-import pytest
+from tests.leaving_out import leave_out
 
 PROGRAMS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
 
@@ -22,9 +22,7 @@ def find_binary(name: str) -> str:
             f"{name} is not installed: apt-get install prometheus prometheus-alertmanager, "
             f"or set {variable}"
         )
-        if os.environ.get("MUST_NOT_SKIP") or os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        leave_out(reason)
     return found
 
 

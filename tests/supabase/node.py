@@ -1,11 +1,9 @@
 """What the tests run on Node: PostgREST's stand-in and the Supabase CLI, both from the lock."""
 
-import os
 import shutil
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
+from tests.leaving_out import leave_out
 
 REST = Path(__file__).parent / "rest"
 MODULES = REST / "node_modules"
@@ -15,9 +13,9 @@ def find_node() -> str:
     """The path of Node, or skip: in CI, where MUST_NOT_SKIP or CI is set, fail."""
     node = shutil.which("node")
     if node is None:
-        _give_up("Node is not installed: the REST and CLI tests need version 20 or later")
+        leave_out("Node is not installed: the REST and CLI tests need version 20 or later")
     if not (MODULES / ".package-lock.json").exists():
-        _give_up("the Node packages of the tests are not installed: make install-dev")
+        leave_out("the Node packages of the tests are not installed: make install-dev")
     return node
 
 
@@ -26,11 +24,5 @@ def find_supabase_cli() -> str:
     find_node()
     cli = MODULES / "@supabase" / "cli-linux-x64" / "bin" / "supabase"
     if not cli.exists():
-        _give_up("the tests lock the Supabase CLI for Linux on x86-64 alone")
+        leave_out("the tests lock the Supabase CLI for Linux on x86-64 alone")
     return str(cli)
-
-
-def _give_up(reason: str) -> NoReturn:
-    if os.environ.get("MUST_NOT_SKIP") or os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from tests.trials.strace_log import cannot_try
+from tests.leaving_out import leave_out
 
 
 class SmallDisk:
@@ -19,7 +19,7 @@ class SmallDisk:
     def __enter__(self) -> Self:
         tools = [shutil.which(name) for name in ("unshare", "nsenter", "mount")]
         if None in tools:
-            cannot_try("unshare, nsenter or mount is not installed")
+            leave_out("unshare, nsenter or mount is not installed")
         mount = f'mount -t tmpfs -o mode=0700,{self._options} tapewatch "$0" && echo ready && cat'
         self._holder = subprocess.Popen(  # noqa: S603
             ["unshare", "--mount", "--propagation=private", "sh", "-c", mount, str(self._folder)],  # noqa: S607
@@ -29,7 +29,7 @@ class SmallDisk:
             text=True,
         )
         if self._holder.stdout.readline() != "ready\n":
-            cannot_try(f"no tmpfs can be mounted here: {self._holder.communicate()[1].strip()}")
+            leave_out(f"no tmpfs can be mounted here: {self._holder.communicate()[1].strip()}")
         self.root = Path(f"/proc/{self._holder.pid}/root{self._folder}")
         return self
 

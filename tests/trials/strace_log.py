@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.leaving_out import leave_out
 
 _SYNCS = ("fsync", "fdatasync", "sync_file_range")
 _RENAMES = ("rename", "renameat", "renameat2")
@@ -65,14 +65,7 @@ class Call:
 def strace() -> str:
     """Return the path of strace; where there is none the test is left out, but never in CI."""
     found = shutil.which("strace")
-    return found or cannot_try("strace is not installed")
-
-
-def cannot_try(why: str) -> str:
-    """Leave the test out with a reason; in CI, fail it."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+    return found or leave_out("strace is not installed")
 
 
 def traced(log: Path, *more: str, calls: tuple[str, ...] = CALLS) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ import signal
 
 import pytest
 
+from tests.leaving_out import leave_out
 from tests.trials.evidence import after_kill, died_in, files
 from tests.trials.killing import judge_heal
 from tests.trials.small_disk import SmallDisk
-from tests.trials.strace_log import cannot_try
 from tests.trials.syscalls import ONE_TRY, code_of, judge_refusal
 
 pytestmark = pytest.mark.slow
@@ -137,5 +137,5 @@ def test_32_open_files_are_enough_for_a_run(stage, data_folder):
 def limited(folder, limit):
     """Return the folder whose runs are under a limit of the system."""
     if shutil.which("prlimit") is None:
-        cannot_try("prlimit is not installed")
+        leave_out("prlimit is not installed")
     return folder.started_under("prlimit", limit)

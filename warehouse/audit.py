@@ -1,6 +1,5 @@
 """The audit rows of a run: sealed with it as audit.json, so that what is sent never changes."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from settings.errors import DataRejectedError, TapewatchError
 from settings.kpis import Kpi, load_catalogue
 from warehouse.attempt_state import AttemptRecord
 from warehouse.durable import replace_file, sha256_file
-from warehouse.json_text import JsonObject, canonical_json, pretty_json
+from warehouse.json_text import JsonObject, canonical_sha256, pretty_json
 from warehouse.kpis import KpiValue
 from warehouse.manifest import HashMismatchError, InputFacts, Manifest
 from warehouse.quality import CheckResult, Level
@@ -179,7 +178,7 @@ def _run_row(manifest: Manifest) -> dict[str, JsonValue]:
         "run_folder": identity.folder_name,
         "sql_sha256": identity.sql_sha256,
         "contract_version": identity.contract_version,
-        "config_version": hashlib.sha256(canonical_json(identity.settings)).hexdigest(),
+        "config_version": canonical_sha256(identity.settings),
         "settings": dict(identity.settings),
         "pii_key_id": identity.pii_key_id,
         "git_sha": manifest.code,

@@ -214,16 +214,12 @@ class _Work:
 
     def _send(self, item: Item, until: float) -> None:
         try:
-            item.payload()
-        except HashMismatchError as error:
+            link = self._receiver.send(item, until - time.monotonic())
+        except (RefusedError, HashMismatchError) as error:
             return self._refuse(item, error)
-        except StorageError as error:  # of ours, not of the receiver's: the others can go
+        except StorageError as error:  # reading it: ours, not the receiver's, and the others can go
             self._result = replace(self._result, error=error)
             return None
-        try:
-            link = self._receiver.send(item, until - time.monotonic())
-        except RefusedError as error:
-            return self._refuse(item, error)
         self._outbox.keep_receipt(item, link, self._receiver.store, datetime.now(UTC))
         self._count(sent=1)
         return None

@@ -1,5 +1,6 @@
 """JSON as this project writes it: one spelling for one value, and never NaN."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -18,6 +19,15 @@ def canonical_json(value: object) -> bytes:
         InternalError: The value holds NaN, infinity or a type JSON does not have.
     """
     return _dump(value, sort_keys=True, separators=(",", ":"))
+
+
+def canonical_sha256(value: object) -> str:
+    """Return the sha256 of the one spelling of `value`, as hex.
+
+    Raises:
+        InternalError: The value holds NaN, infinity or a type JSON does not have.
+    """
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def line_json(value: object) -> bytes:

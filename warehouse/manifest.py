@@ -1,6 +1,5 @@
 """The manifest of a sealed run: what it was asked, what it read, what it says, and every hash."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from settings.errors import ConfigError, DataRejectedError
 from warehouse.identity import RunIdentity
-from warehouse.json_text import JsonObject, canonical_json, pretty_json
+from warehouse.json_text import JsonObject, canonical_sha256, pretty_json
 from warehouse.storage_errors import typed_storage
 
 LAYOUT_VERSION = 1
@@ -96,7 +95,7 @@ class Manifest:
         }
         body["as_of"] = self.identity.as_of.isoformat()
         body["created_at"] = self.created_at.isoformat()
-        return pretty_json({**body, "content_sha256": _content_sha256(body)})
+        return pretty_json({**body, "content_sha256": canonical_sha256(body)})
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def parse_manifest(text: bytes, folder: Path) -> Manifest:
         fields = cast("dict[str, object]", body)
         _refuse_newer(fields.get("layout_version"), folder)
         said = fields.pop("content_sha256", None)
-        if said != _content_sha256(fields):
+        if said != canonical_sha256(fields):
             raise _damaged(folder, "its content does not fit the hash inside it")
         parsed = _FILE.validate_json(text)
     except ValidationError as error:
@@ -210,10 +209,6 @@ def _refuse_newer(version: object, folder: Path) -> None:
             fix="upgrade Tapewatch to the version that wrote it",
             evidence={"folder": str(folder), "layout_version": version},
         )
-
-
-def _content_sha256(body: Mapping[str, object]) -> str:
-    return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
 def _damaged(folder: Path, why: str) -> HashMismatchError:

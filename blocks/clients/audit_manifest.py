@@ -1,6 +1,5 @@
 """The manifest of an export of the audit store: its files, its moment, and the newest link."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from settings.errors import ConfigError, DataRejectedError
-from warehouse.json_text import canonical_json, pretty_json
+from warehouse.json_text import canonical_sha256, pretty_json
 from warehouse.storage_errors import typed_storage
 
 MANIFEST = "manifest.json"
@@ -66,7 +65,7 @@ class ExportManifest:
         """Return the text of manifest.json, with the hash of its own content inside."""
         body = {"format_version": self.format_version, **asdict(self)}
         body["taken_at"] = self.taken_at.isoformat()
-        return pretty_json({**body, "content_sha256": _content_sha256(body)})
+        return pretty_json({**body, "content_sha256": canonical_sha256(body)})
 
 
 _MANIFEST = TypeAdapter(ExportManifest)
@@ -117,7 +116,3 @@ def _refuse_newer(folder: Path, version: object) -> None:
             f"{folder} has format {version}, this Tapewatch reads up to {FORMAT_VERSION}",
             fix="upgrade Tapewatch to the version that wrote it",
         )
-
-
-def _content_sha256(body: Mapping[str, object]) -> str:
-    return hashlib.sha256(canonical_json(body)).hexdigest()

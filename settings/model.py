@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from settings.alerting import ROUTES, AlertingSettings, IntegrationsSettings
 from settings.errors import ConfigError
 from settings.thresholds import Thresholds
 from settings.value_types import (
@@ -61,6 +62,13 @@ RUNBOOK_NAMES: dict[tuple[str, ...], str] = {
     ("audit", "service_role"): "SUPABASE_SERVICE_ROLE",
     ("audit", "service_role_key"): "SUPABASE_SERVICE_ROLE_KEY",
     ("audit", "db_url"): "SUPABASE_DB_URL",
+    ("integrations", "slack", "bot_token"): "SLACK_BOT_TOKEN",
+    ("integrations", "slack", "webhook_token"): "SLACK_WEBHOOK_TOKEN",
+    **{
+        ("integrations", "slack", "webhooks", route): f"SLACK_WEBHOOK_{route.upper()}"
+        for route in ROUTES
+    },
+    ("integrations", "pagerduty", "routing_key"): "PAGERDUTY_ROUTING_KEY",
 }
 
 
@@ -375,6 +383,8 @@ class Settings(BaseSettings):
     audit: AuditSettings
     delivery: DeliverySettings
     exporter: ExporterSettings
+    alerting: AlertingSettings
+    integrations: IntegrationsSettings
     ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings

@@ -67,7 +67,8 @@ def _check_key(key: SecretStr) -> SecretStr:
     return key
 
 
-def _check_header(secret: SecretStr) -> SecretStr:
+def check_header(secret: SecretStr) -> SecretStr:
+    """Return a secret that can stand in a header as it is."""
     text = secret.get_secret_value()
     if not text.isascii() or not text.isprintable() or text != text.strip():
         # A line end in a header would be a second header.
@@ -78,7 +79,7 @@ def _check_header(secret: SecretStr) -> SecretStr:
 def _check_proxy(proxy: SecretStr) -> SecretStr:
     if not proxy.get_secret_value().startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
-    return _check_header(proxy)
+    return check_header(proxy)
 
 
 def _check_database(url: SecretStr) -> SecretStr:
@@ -136,7 +137,7 @@ TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 PortfolioName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
 PiiKey = Annotated[SecretStr, AfterValidator(_check_key)]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(check_header)]
 ProxySecret = Annotated[SecretStr, AfterValidator(_check_proxy)]
 DatabaseSecret = Annotated[SecretStr, AfterValidator(_check_database)]
 Host = Annotated[str, AfterValidator(_check_host)]

@@ -39,6 +39,9 @@ ANOTHER = {  # for every variable a value that is allowed and is not its default
     "TAPEWATCH_EXPORTER__CERT_FILE": "/etc/cert.pem",
     "TAPEWATCH_EXPORTER__KEY_FILE": "/etc/key.pem",
     "TAPEWATCH_EXPORTER__ALLOW_UNPROTECTED": "true",
+    "TAPEWATCH_ALERTING__MENTIONS_BY": "alertmanager",
+    "TAPEWATCH_INTEGRATIONS__SLACK__API_URL": "http://127.0.0.1:9/api",
+    "PAGERDUTY_ROUTING_KEY": "k" * 32,
     "TAPEWATCH_INGESTION__DROP_FOLDER": "/srv/drop",
     "TAPEWATCH_INGESTION__MAX_UNPACKED_SIZE": "1TB",
     "TAPEWATCH_QUALITY__LOAN_TAPE_LISTS_CLOSED_LOANS": "false",
@@ -64,8 +67,24 @@ ANOTHER = {  # for every variable a value that is allowed and is not its default
 }
 
 
+KINDS = {  # by the beginning or the end of the name
+    "SLACK_WEBHOOK_": "T0/B0/another",
+    "TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__": "#another",
+    "TAPEWATCH_ALERTING__MENTIONS__": "U0ANOTHER",
+    "_RATIO": "0.02",
+    "_URL": "https://other.example",
+}
+
+
 def another(variable):
-    return ANOTHER.get(variable, "0.02" if variable.endswith("_RATIO") else "9")
+    return ANOTHER.get(variable) or next(
+        (
+            told
+            for part, told in KINDS.items()
+            if variable.startswith(part) or variable.endswith(part)
+        ),
+        "9",
+    )
 
 
 def law_of(variable, value):

@@ -70,6 +70,12 @@ bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run, and what a
 bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 12 GB CSV
 	$(BIN)/python -m deployments.bench_inputs --wide-rows $(WIDE)
 
+.PHONY: observe
+observe: $(VENV)/.run ## exporter, Prometheus and Alertmanager on this machine, over the last runs
+	PIPELINE_ENV=$${PIPELINE_ENV:-development} \
+	TAPEWATCH_ALERTING__MENTIONS_BY=$${TAPEWATCH_ALERTING__MENTIONS_BY:-alertmanager} \
+	$(BIN)/tapewatch observe
+
 .PHONY: audit-dry-run
 audit-dry-run: $(VENV)/.run ## the audit rows of the last run, printed and not sent
 	PIPELINE_ENV=$${PIPELINE_ENV:-development} $(BIN)/tapewatch audit payload

@@ -236,6 +236,50 @@ def exporter(
     serve_metrics(load_settings(), address, port)
 
 
+@app.command()
+def observe(
+    any_port: Annotated[
+        bool, typer.Option("--any-port", help="Free ports instead of 9464, 9090 and 9093.")
+    ] = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the configuration there; start nothing."),
+    ] = None,
+    exporter_at: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="With --files: where the exporter will be.")
+    ] = "127.0.0.1:9464",
+    alertmanager_at: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="With --files: where Alertmanager will be.")
+    ] = "127.0.0.1:9093",
+) -> None:
+    """Run exporter, Prometheus and Alertmanager on this machine, over the last runs."""
+    from deployments.commands import observe as command
+    from settings.load import load_settings
+
+    if files is None:
+        command.observe(load_settings(), is_any_port=any_port)
+    else:
+        command.write_files(load_settings(), files, exporter_at, alertmanager_at)
+
+
+@app.command()
+def drill(
+    name: Annotated[str, typer.Argument(metavar="par-spike|run-failed|late-tape|exporter-down")],
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the programs running until a signal.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Practise an alert on the real programs, against stand-ins: who would hear what."""
+    from deployments.commands.drill import practise
+    from deployments.observe.drill import NAMES
+    from settings.load import load_settings
+
+    if name not in NAMES:
+        raise typer.BadParameter(f"choose one of {', '.join(NAMES)}", param_hint="NAME")
+    practise(name, load_settings(), is_kept=keep, is_json=json)
+
+
 @audit_app.callback()
 def audit() -> None:
     """Show, send, verify, export and restore what an auditor asks for."""

@@ -65,6 +65,11 @@ Channel = Annotated[str, StringConstraints(pattern=r"^(#[^\s#<>&]{1,80}|[CG][A-Z
 SlackId = Annotated[str, StringConstraints(pattern=r"^[UWS][A-Z0-9]{2,20}$")]
 
 
+def role_name(role: str) -> str:
+    """Return a role as the runbook and the templates spell it: general-counsel."""
+    return role.replace("_", "-")
+
+
 def webhook_url(webhook: SecretStr) -> str:
     """Return the whole URL of a webhook that may be given by its last three parts."""
     text = webhook.get_secret_value()

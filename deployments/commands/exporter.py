@@ -1,12 +1,8 @@
 """`tapewatch exporter`: serve the metrics of this data folder until a signal ends it."""
 
-import sys
-
+from deployments.observe.exporting import open_server
 from deployments.render import open_console, short_path
-from prometheus.exporter import Exporter
-from prometheus.server import MetricsServer, make_app, protection
 from settings.model import ExporterSettings, Settings
-from warehouse.audit import AUDIT_STORE
 
 
 def serve_metrics(settings: Settings, address: str | None, port: int | None) -> None:
@@ -21,10 +17,7 @@ def serve_metrics(settings: Settings, address: str | None, port: int | None) -> 
     asked = {"address": address, "port": port}
     given = {name: value for name, value in asked.items() if value is not None}
     exporter = settings.exporter.model_copy(update=given)
-    guard = protection(exporter)
-    receivers = [AUDIT_STORE] if settings.audit.is_configured else []
-    app = make_app(Exporter(settings, _tell, receivers), guard.credentials)
-    with MetricsServer(exporter.address, exporter.port, app, guard.tls) as server:
+    with open_server(settings, exporter) as server:
         _say_hello(settings, exporter, server.url)
         server.serve_forever()
 
@@ -36,8 +29,3 @@ def _say_hello(settings: Settings, exporter: ExporterSettings, url: str) -> None
         guarded = "everybody who reaches this address"
     told = f"{url}/metrics: {settings.environment} in {short_path(settings.paths.data_dir)}"
     open_console().print(f"{told}, for {guarded}; ends by SIGTERM", soft_wrap=True, markup=False)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"tapewatch exporter: {' '.join(line.split())}\n")
-    sys.stderr.flush()

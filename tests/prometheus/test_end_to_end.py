@@ -1,31 +1,16 @@
 """From a published run to a person, through every real program and the shipped configuration.
 
-Only clocks are shorter: see `stack.shortened`. One stack takes a minute, so one test runs all cases
-in their order: each begins with what the ones before it published.
+Only clocks are shorter: see `prometheus.configuration.shortened`. One stack takes a minute, so one
+test runs all cases in their order: each begins with what the ones before it published.
 """
 
 import pytest
 
-from tests.prometheus.shipped import ALERTMANAGER, CONFIG, RULES, read
-from tests.prometheus.stack import CALLED, running_stack, shortened
+from tests.prometheus.stack import CALLED, watching
 
 EXECUTIVE, RISK, DEVOPS = "#executive-briefing", "#risk-monitoring", "#devops-alerts"
 CRITICAL = "P2 critical: PAR 90 of default is above its critical line"
 TOLD = {"PagerDuty", EXECUTIVE, RISK}
-
-
-@pytest.mark.parametrize("path", [CONFIG, ALERTMANAGER, *RULES], ids=lambda path: path.name)
-def test_nothing_but_clocks_is_shortened(path):
-    faster, changes = shortened(read(path))
-
-    for (*way, last), (shipped, run) in changes.items():
-        node = faster
-        for step in way:
-            node = node[step]
-        assert node[last] == run
-        node[last] = shipped
-    assert changes
-    assert faster == read(path)
 
 
 def a_healthy_book_is_silence_but_for_the_heartbeat(stack):
@@ -90,7 +75,7 @@ def a_dead_exporter_is_its_own_alert_and_calls_nothing_else_resolved(stack):
     heard = stack.heard
     before = {"KpiBeyondWarning", "RunFailed"}
     assert stack.active() == {"Watchdog", *before}
-    stack.kill_exporter()
+    stack.exporter.end()
     stack.until(lambda: heard.told[DEVOPS])
     stack.until(lambda: stack.active().isdisjoint(before))
     stack.listen()
@@ -111,7 +96,7 @@ CASES = (
 
 @pytest.mark.slow
 def test_everybody_is_told_what_concerns_them_and_nothing_else(tmp_path, record_property):
-    with running_stack(tmp_path) as stack:
+    with watching(tmp_path) as stack:
         for case in CASES:
             stack.heard.forget()
             case(stack)

@@ -8,7 +8,7 @@ import pytest
 from settings.kpis import load_catalogue
 from settings.load import load_settings
 from tests.prometheus.binaries import run
-from tests.prometheus.shipped import ALERTMANAGER, ROOT, alerts, read, routes
+from tests.prometheus.shipped import ALERTMANAGER, alerts, read, routes
 
 CONFIG = read(ALERTMANAGER)
 RECEIVERS = {receiver["name"]: receiver for receiver in CONFIG["receivers"]}
@@ -173,16 +173,3 @@ def test_p4_alone_is_silent_outside_working_hours_in_the_portfolios_own_time():
     assert {r["receiver"] for r in muted} == {"risk", "compliance", "devops"}
     [hours] = CONFIG["time_intervals"]
     assert {part["location"] for part in hours["time_intervals"]} == {str(zone)}
-
-
-def test_mentions_call_nobody_until_the_settings_say_whom():
-    text = (ROOT / "prometheus" / "templates" / "mentions.tmpl").read_text()
-
-    assert set(re.findall(r'eq \. "([\w-]+)"', text)) == set(CALLED.values())
-    for role in CALLED.values():
-        done = run(
-            "amtool", "template", "render",
-            "--template.glob", ROOT / "prometheus" / "templates" / "*.tmpl",
-            "--template.text", f'{{{{ template "tapewatch.mentions" "{role}" }}}}',
-        )  # fmt: skip
-        assert (done.returncode, done.stdout.strip()) == (0, "")

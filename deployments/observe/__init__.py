@@ -1,0 +1,1 @@
+"""The programs around the exporter, run on this machine: to look at, and to practise alerts."""

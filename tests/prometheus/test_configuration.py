@@ -1,0 +1,216 @@
+"""What is written for one machine is what is shipped, but for what the settings say."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prometheus.configuration import (
+    FROM_SETTINGS,
+    Place,
+    settings_secrets,
+    settings_template,
+    shortened,
+    write_configuration,
+)
+from settings.load import load_settings
+from tests.prometheus.binaries import run
+from tests.prometheus.shipped import ALERTMANAGER, CONFIG, ROOT, RULES, TEMPLATES, read
+
+KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
+HOOK = "https://hooks.slack.com/services/T0/B0/"
+SECRETS = {
+    "SLACK_WEBHOOK_RISK_ALERTS": f"{HOOK}risk",
+    "SLACK_WEBHOOK_EXECUTIVE_BRIEFING": f"{HOOK}executive",
+    "SLACK_WEBHOOK_COMPLIANCE_UPDATES": f"{HOOK}compliance",
+    "SLACK_WEBHOOK_PIPELINE_FAILURES": f"{HOOK}devops",
+    "PAGERDUTY_ROUTING_KEY": "p" * 32,
+    "TAPEWATCH_INTEGRATIONS__HEARTBEAT_URL": "https://beat.example/x",
+}
+
+GUARDED = {"TAPEWATCH_EXPORTER__USER": "scraper", "TAPEWATCH_EXPORTER__PASSWORD": "a password"}
+
+
+def written(folder, *, exporter="127.0.0.1:9464", faster=1, **variables):
+    settings = load_settings(KEY | variables)
+    place = Place(exporter, secrets=settings_secrets(settings), faster=faster)
+    return write_configuration(folder, settings, place)
+
+
+def differences(shipped, made, path=()):
+    """Every place where two files differ, with what each has there."""
+    if isinstance(shipped, dict) and isinstance(made, dict) and shipped.keys() == made.keys():
+        for key in shipped:
+            yield from differences(shipped[key], made[key], (*path, key))
+    elif isinstance(shipped, list) and isinstance(made, list) and len(shipped) == len(made):
+        for place, (one, other) in enumerate(zip(shipped, made, strict=True)):
+            yield from differences(one, other, (*path, place))
+    elif shipped != made:
+        yield path, shipped, made
+
+
+@pytest.mark.parametrize("path", [CONFIG, ALERTMANAGER, *RULES], ids=lambda path: path.name)
+def test_faster_clocks_change_clocks_and_nothing_else(path):
+    changed = {place[-1] for place, _, _ in differences(read(path), shortened(read(path), 100))}
+
+    assert changed <= {
+        "for", "keep_firing_for", "group_wait", "group_interval", "repeat_interval",
+        "scrape_interval", "scrape_timeout", "evaluation_interval",
+    }  # fmt: skip
+    assert changed
+
+
+def test_by_the_default_settings_only_the_places_of_secrets_differ(tmp_path):
+    made = written(tmp_path, **SECRETS)
+
+    assert list(differences(read(CONFIG), read(made.prometheus))) == []
+    for path in RULES:
+        assert read(tmp_path / "rules" / path.name) == read(path)
+    [added] = differences(read(ALERTMANAGER)["global"], read(made.alertmanager)["global"])
+    assert added[2]["pagerduty_url"] == "https://events.pagerduty.com/v2/enqueue"
+    others = {
+        place[-1]
+        for place, _, _ in differences(read(ALERTMANAGER), read(made.alertmanager))
+        if place != ("global",)
+    }
+    assert others == {"api_url_file", "routing_key_file"}
+
+
+def test_every_secret_file_is_there_absolute_private_and_as_the_settings_have_it(tmp_path):
+    made = written(tmp_path, **SECRETS)
+
+    named = re.findall(r"(?:api_url_file|routing_key_file): (\S+)", made.alertmanager.read_text())
+    held = {Path(file).name: Path(file).read_text() for file in named}
+    assert sorted(held.values()) == sorted(SECRETS.values())
+    assert all(Path(file).is_absolute() for file in named)
+    assert {Path(file).stat().st_mode & 0o777 for file in named} == {0o600}
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.parent.name != "secrets":
+            assert not any(secret in path.read_text() for secret in SECRETS.values())
+
+
+def test_the_programs_take_what_is_written(tmp_path):
+    made = written(
+        tmp_path,
+        TAPEWATCH_ALERTING__MENTIONS_BY="alertmanager",
+        TAPEWATCH_ALERTING__MENTIONS__CFO="U0CFO",
+        TAPEWATCH_ALERTING__RUNBOOKS_URL="https://git.example/runbooks",
+        **GUARDED,
+        **SECRETS,
+    )
+
+    for done in (
+        run("promtool", "check", "config", made.prometheus),
+        run("amtool", "check-config", made.alertmanager),
+    ):
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_channel_that_the_settings_name_replaces_the_shipped_one(tmp_path):
+    name = "TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__RISK_ALERTS"
+    made = written(tmp_path, **{name: "#credit"})
+
+    slack = [
+        sender["channel"]
+        for receiver in read(made.alertmanager)["receivers"]
+        for sender in receiver.get("slack_configs", ())
+        if "channel" in sender
+    ]
+    assert "#credit" in slack
+    assert "#risk-monitoring" not in slack
+
+
+def test_the_runbooks_and_the_exporter_are_where_the_settings_say(tmp_path):
+    config = read(
+        written(
+            tmp_path,
+            exporter="exporter:9464",
+            TAPEWATCH_ALERTING__RUNBOOKS_URL="https://git.example/runbooks",
+            **GUARDED,
+            TAPEWATCH_EXPORTER__CERT_FILE="/etc/cert.pem",
+            TAPEWATCH_EXPORTER__KEY_FILE="/etc/key.pem",
+        ).prometheus
+    )
+
+    [job] = [job for job in config["scrape_configs"] if job["job_name"] == "tapewatch"]
+    assert job["static_configs"] == [{"targets": ["exporter:9464"]}]
+    assert job["basic_auth"] == {"username": "scraper", "password_file": "exporter_password"}
+    assert (tmp_path / "exporter_password").read_text() == "a password"
+    assert (job["scheme"], job["tls_config"]) == ("https", {"ca_file": "/etc/cert.pem"})
+    assert config["global"]["external_labels"]["runbooks"] == "https://git.example/runbooks"
+
+
+def test_quiet_hours_are_those_of_the_portfolio(tmp_path):
+    made = written(tmp_path, TAPEWATCH_PORTFOLIO__TIME_ZONE="Europe/Madrid")
+
+    text = made.alertmanager.read_text()
+    assert "Europe/Madrid" in text
+    assert "El_Salvador" not in text
+
+
+def test_the_shipped_template_is_the_one_of_the_default_settings():
+    assert (TEMPLATES / FROM_SETTINGS).read_text() == settings_template(load_settings(KEY).alerting)
+
+
+def rendered(tmp_path, template, **variables):
+    written(tmp_path, **variables)
+    done = run(
+        "amtool", "template", "render",
+        "--template.glob", tmp_path / "templates" / "*.tmpl",
+        "--template.text", template,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+MENTIONS = {
+    "TAPEWATCH_ALERTING__MENTIONS__CFO": "U0CFO",
+    "TAPEWATCH_ALERTING__MENTIONS__GENERAL_COUNSEL": "S0GC",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "called"),
+    [("cfo", "<@U0CFO>"), ("general-counsel", "<!subteam^S0GC>"), ("sre-oncall", "")],
+)
+def test_alertmanager_calls_whom_the_settings_name(tmp_path, role, called):
+    template = f'{{{{ template "tapewatch.mentions" "{role}" }}}}'
+    by = {"TAPEWATCH_ALERTING__MENTIONS_BY": "alertmanager"}
+
+    assert rendered(tmp_path, template, **by, **MENTIONS) == called
+
+
+@pytest.mark.parametrize("role", ["cfo", "general-counsel", "sre-oncall"])
+def test_alertmanager_calls_nobody_when_the_flow_does(tmp_path, role):
+    template = f'{{{{ template "tapewatch.mentions" "{role}" }}}}'
+
+    assert rendered(tmp_path, template, **MENTIONS) == ""
+
+
+def test_every_role_that_a_receiver_calls_is_one_of_the_settings():
+    used = set(re.findall(r'tapewatch.mentions" "([\w-]+)"', ALERTMANAGER.read_text()))
+    known = set(re.findall(r'eq \. "([\w-]+)"', (TEMPLATES / FROM_SETTINGS).read_text()))
+
+    assert used == known
+
+
+def test_a_message_leads_to_the_dashboards_and_to_the_report_of_the_run(tmp_path):
+    links = rendered(
+        tmp_path,
+        '{{ template "tapewatch.links" }}',
+        TAPEWATCH_ALERTING__GRAFANA_URL="https://grafana.example",
+        TAPEWATCH_ALERTING__REPORTS_URL="https://files.example/runs",
+    )
+
+    assert links == (
+        "· <https://grafana.example|Dashboards> "
+        "· <https://files.example/runs/latest/report.html|Report>"
+    )
+
+
+def test_what_is_written_is_yaml_that_keeps_every_text(tmp_path):
+    made = written(tmp_path)
+
+    assert yaml.safe_load(made.alertmanager.read_text())["receivers"]
+    assert ROOT not in made.alertmanager.parents

@@ -76,6 +76,11 @@ observe: $(VENV)/.run ## exporter, Prometheus and Alertmanager on this machine, 
 	TAPEWATCH_ALERTING__MENTIONS_BY=$${TAPEWATCH_ALERTING__MENTIONS_BY:-alertmanager} \
 	$(BIN)/tapewatch observe
 
+.PHONY: compose
+compose: ## the same with Grafana, in Docker: make compose GRAFANA_ADMIN_PASSWORD=...
+	mkdir -p logs data/observe/compose data/observe/series data/observe/notified data/observe/grafana
+	OWNER="$$(id -u):$$(id -g)" docker compose -f deployments/compose.yml up --build
+
 .PHONY: audit-dry-run
 audit-dry-run: $(VENV)/.run ## the audit rows of the last run, printed and not sent
 	PIPELINE_ENV=$${PIPELINE_ENV:-development} $(BIN)/tapewatch audit payload

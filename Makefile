@@ -70,6 +70,14 @@ bench: $(VENV)/.dev ## the data path against bare DuckDB, in one run, and what a
 bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 12 GB CSV
 	$(BIN)/python -m deployments.bench_inputs --wide-rows $(WIDE)
 
+.PHONY: serve
+serve: $(VENV)/.run ## Prefect's server, a worker, every deployment and the exporter, on this machine
+	$(BIN)/python -m deployments.serve
+
+.PHONY: deploy
+deploy: $(VENV)/.run ## register the deployments with the server of PREFECT_API_URL
+	$(BIN)/python -m deployments.deploy
+
 .PHONY: observe
 observe: $(VENV)/.run ## exporter, Prometheus and Alertmanager on this machine, over the last runs
 	PIPELINE_ENV=$${PIPELINE_ENV:-development} \

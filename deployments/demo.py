@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.status import Status
 
 from deployments.render import open_console, print_outcome, short_path
-from settings.errors import TapewatchError
+from settings.errors import BusyError, TapewatchError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.prefect_home import prefect_environment
@@ -71,7 +71,10 @@ def _run_flow(console: Console, settings: Settings, tape: Path) -> RunOutcome:
         from flows.daily import daily
 
         _listen(_PhaseLines(console, status))
-        return daily(inputs=[tape], portfolio=DEMO_PORTFOLIO)
+        outcome = daily(inputs=[tape], portfolio=DEMO_PORTFOLIO)
+        if not isinstance(outcome, RunOutcome):
+            raise BusyError("another run is at work", fix="wait for it, then make run again")
+        return outcome
 
 
 def _listen(lines: logging.Handler) -> None:

@@ -3,10 +3,12 @@
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -130,6 +132,10 @@ class PortfolioSettings(Section):
     name: PortfolioName
     time_zone: TimeZone
     currency: Literal["USD"]
+
+    def yesterday(self, now: datetime) -> date:
+        """Return the last day that has ended in the portfolio's time zone."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date() - timedelta(days=1)
 
 
 class EngineSettings(Section):
@@ -260,6 +266,15 @@ class ExporterSettings(Section):
     allow_unprotected: bool  # whoever reaches the address may read every figure
 
 
+class PrefectSettings(Section):
+    """The Prefect server of `make serve`."""
+
+    address: Address
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    auth_string: HeaderSecret | None = None  # user:password; must be set beyond this machine
+    kept_days: Days  # of flow runs in Prefect's own database; attempts/ keeps all of them
+
+
 class BookSettings(Section):
     """When a loan leaves the live book."""
 
@@ -383,6 +398,7 @@ class Settings(BaseSettings):
     audit: AuditSettings
     delivery: DeliverySettings
     exporter: ExporterSettings
+    prefect: PrefectSettings
     alerting: AlertingSettings
     integrations: IntegrationsSettings
     ingestion: IngestionSettings

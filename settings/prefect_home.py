@@ -1,19 +1,42 @@
-"""What Prefect must be told before it is imported, so that it stays on this machine."""
+"""What Prefect must be told before it is imported, so that it stays private and patient."""
 
 from collections.abc import Mapping
 
-from settings.model import Paths
+from settings.model import Paths, PrefectSettings
+
+_DAY_SECONDS = 86_400
 
 
-def prefect_environment(paths: Paths) -> Mapping[str, str]:
-    """Return the variables of an ephemeral server that is private, patient and offline."""
+def client_environment(paths: Paths) -> Mapping[str, str]:
+    """Return the variables of every process of Prefect: worker, flow run or command line."""
     return {
         "PREFECT_HOME": str(paths.root_dir / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # 73 s seen on a busy machine
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # never pickle
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
+
+
+def prefect_environment(paths: Paths) -> Mapping[str, str]:
+    """Return the variables of a process with an ephemeral server of its own."""
+    return {
+        **client_environment(paths),
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # 73 s seen on a busy machine
+    }
+
+
+def server_environment(paths: Paths, prefect: PrefectSettings) -> Mapping[str, str]:
+    """Return the variables of a server that lasts: old runs go, and whoever asks must sign in."""
+    told = {
+        **client_environment(paths),
+        "PREFECT_SERVER_METRICS_ENABLED": "true",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(prefect.kept_days * _DAY_SECONDS),
+    }
+    if prefect.auth_string is not None:
+        auth = prefect.auth_string.get_secret_value()
+        told |= {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
+    return told

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from blocks.clients.feed import open_feed
 from deployments.observe.audience import Audience
@@ -94,7 +93,7 @@ def set_the_scene(root: Path, settings: Settings) -> Scene:
     """
     now = datetime.now(UTC)
     played = drill_settings(root, settings, now)
-    today = now.astimezone(ZoneInfo(played.portfolio.time_zone)).date() - timedelta(days=1)
+    today = played.portfolio.yesterday(now)
     scene = Scene(played, write_drill_tape(root / "tape", today), today, now)
     day_ago = replace(scene, now=now - timedelta(days=1))
     _run(day_ago, today - timedelta(days=1), _brought(scene.tape, "cascade"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from deployments.observe.programs import Program, find_program, running
+from deployments.programs import Program, find_program, running
 from prometheus.configuration import Place, write_configuration
 from settings.errors import ConfigError
 from settings.model import Settings

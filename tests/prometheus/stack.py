@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from deployments.observe.audience import audience
-from deployments.observe.programs import running
 from deployments.observe.stack import Ports, running_stack
+from deployments.programs import running
 from settings.kpis import load_catalogue
 from tests.prometheus.binaries import find_binary
 from tests.prometheus.data_folder import KEY, DataFolder, kpi

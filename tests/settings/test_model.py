@@ -36,6 +36,7 @@ ANOTHER = {  # for every variable a value that is allowed and is not its default
     "TAPEWATCH_AUDIT__EXPORT_FOLDER": "/srv/cold",
     "TAPEWATCH_DELIVERY__RUN_SECONDS": "2",
     "TAPEWATCH_EXPORTER__ADDRESS": "::1",
+    "TAPEWATCH_PREFECT__ADDRESS": "::1",
     "TAPEWATCH_EXPORTER__CERT_FILE": "/etc/cert.pem",
     "TAPEWATCH_EXPORTER__KEY_FILE": "/etc/key.pem",
     "TAPEWATCH_EXPORTER__ALLOW_UNPROTECTED": "true",

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,13 +15,20 @@ from settings.errors import ConfigError
 _STARTS_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 20
 _SHOWN_CHARACTERS = 300
-# The end of its input means that it is no longer needed, also when its parent was killed.
+# The end of its input means that it is no longer needed, also when its parent was killed. No shell
+# does it: what a shell starts in the background ignores interrupts for good.
 _KEEPER = """
-exec 3<&0
-"$@" </dev/null &
-program=$!
-{ read -r _ <&3; kill "$program"; } 2>/dev/null &
-wait "$program"
+import subprocess, sys, threading
+program = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+def end():
+    sys.stdin.read()
+    program.terminate()
+    try:
+        program.wait(float(sys.argv[1]))
+    except subprocess.TimeoutExpired:
+        program.kill()
+threading.Thread(target=end, daemon=True).start()
+sys.exit(program.wait())
 """
 # Debian's names first; those of the projects' own archives second.
 _NAMES = {
@@ -63,7 +71,7 @@ class Program:
         """End it, and wait until it has; a second time does nothing."""
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
         self.process.stdin.close()
-        self.process.wait(timeout=_ENDS_WITHIN_SECONDS)
+        self.process.wait(timeout=_ENDS_WITHIN_SECONDS + 5)
 
 
 def find_program(name: str) -> str:
@@ -100,7 +108,7 @@ def running(
     with log.open("wb") as file:
         # a session of its own: an interrupt at the terminal is ours, and ends all in their order
         process = subprocess.Popen(  # noqa: S603 - a program that `find_program` found
-            ["/bin/sh", "-c", _KEEPER, name, *command],
+            [sys.executable, "-ISc", _KEEPER, str(_ENDS_WITHIN_SECONDS), *command],
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=file,

@@ -1,0 +1,131 @@
+"""`make serve`: Prefect's server, a worker, every deployment and the exporter, on one machine."""
+
+import os
+import sys
+import time
+import urllib.request
+from contextlib import AbstractContextManager, ExitStack
+from ipaddress import ip_address
+from pathlib import Path
+
+from deployments.deploy import POOL, deploy
+from deployments.edge import report, stop_on_signals
+from deployments.observe.exporting import exporting
+from deployments.programs import Program, running
+from deployments.render import open_console, print_facts
+from settings.errors import ConfigError
+from settings.load import load_settings
+from settings.model import PrefectSettings, Settings
+from settings.prefect_home import server_environment
+from warehouse.durable import make_folder
+
+_READY_WITHIN_SECONDS = 180
+_LOOKS_EVERY_SECONDS = 1
+
+
+class OpenServerError(ConfigError):
+    """Anybody on the network could start and stop runs."""
+
+    code = "PREFECT_UNPROTECTED"
+
+
+class ServerNotReadyError(ConfigError):
+    """Prefect's server does not answer."""
+
+    code = "PREFECT_NOT_READY"
+
+
+def main() -> int:
+    """Serve until a signal ends it, and return the exit code."""
+    os.umask(0o077)
+    stop_on_signals()
+    try:
+        serve(load_settings())
+    except BaseException as error:  # noqa: BLE001 - the edge: no error goes further than this
+        return report(error, is_debug=False)
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Start everything in its order, tell where it is, and run until a program ends.
+
+    Raises:
+        CannotListenError: The exporter's port is taken.
+        DeployError: Prefect refused a deployment.
+        OpenServerError: The address is not this machine's own, and nobody would have to sign in.
+        ProgramEndedError: A program did not start, or ended.
+        ServerNotReadyError: The server does not answer.
+    """
+    url = _url(settings.prefect)
+    os.environ.update(server_environment(settings.paths, settings.prefect))
+    os.environ["PREFECT_API_URL"] = f"{url}/api"
+    os.environ["TAPEWATCH_DATA_DIR"] = str(settings.root_dir)  # runs start in another folder
+    # Alertmanager calls people where it runs; where it does not, set it to flow
+    os.environ.setdefault("TAPEWATCH_ALERTING__MENTIONS_BY", "alertmanager")
+    logs = make_folder(settings.paths.data_dir / "serve")
+    console = open_console()
+    with ExitStack() as ending:
+        with console.status("starting Prefect's server (half a minute the first time) …"):
+            server = ending.enter_context(_server(settings.prefect, logs))
+            _await(f"{url}/api/health", server)
+        with console.status("registering the deployments …"):
+            deploy(os.environ)
+        worker = ending.enter_context(_worker(logs))
+        exporter = ending.enter_context(exporting(settings, settings.exporter))
+        print_facts(
+            console,
+            {
+                "Prefect": url,
+                "exporter": f"{exporter.url}/metrics",
+                "logs": str(logs),
+                "next": "prefect deployment run daily/scheduled",
+            },
+        )
+        console.print("ends by Ctrl-C or SIGTERM")
+        while True:
+            server.check()
+            worker.check()
+            time.sleep(_LOOKS_EVERY_SECONDS)
+
+
+def _url(prefect: PrefectSettings) -> str:
+    if prefect.auth_string is None and not ip_address(prefect.address).is_loopback:
+        raise OpenServerError(
+            f"everybody who reaches {prefect.address} could start and stop runs",
+            fix="export TAPEWATCH_PREFECT__AUTH_STRING=user:password",
+        )
+    host = f"[{prefect.address}]" if ":" in prefect.address else prefect.address
+    return f"http://{host}:{prefect.port}"
+
+
+def _server(prefect: PrefectSettings, logs: Path) -> AbstractContextManager[Program]:
+    command = ["server", "start", "--host", prefect.address, "--port", str(prefect.port)]
+    return running("Prefect's server", _prefect(*command), logs / "server.log", "()")
+
+
+def _worker(logs: Path) -> AbstractContextManager[Program]:
+    command = ["worker", "start", "--pool", POOL, "--type", "process"]
+    started = r"Worker '(.*)' started"
+    return running("Prefect's worker", _prefect(*command), logs / "worker.log", started)
+
+
+def _prefect(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", *arguments]
+
+
+def _await(url: str, server: Program) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until = time.monotonic() + _READY_WITHIN_SECONDS
+    while time.monotonic() < until:
+        server.check()
+        try:
+            direct.open(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+            continue
+        return
+    raise ServerNotReadyError(f"{url} does not answer", fix=f"see {server.log}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

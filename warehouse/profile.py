@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from warehouse.engine import SQL_ROOT, WATCH
+from warehouse.engine import WATCH
+from warehouse.watched import watched
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -19,7 +19,6 @@ T = TypeVar("T")
 _MEGABYTE = 1 << 20
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
-_OTHER = "(inline statements)"
 
 
 @dataclass
@@ -74,53 +73,7 @@ class Profile:
             cost.add(perf_counter() - started, _peak_mb(), calls)
 
     def _watch(self, db: DuckDBPyConnection) -> DuckDBPyConnection:
-        return cast("DuckDBPyConnection", _Watched(db, self))
-
-
-class _Watched:
-    """A connection that measures what it is asked; the rest goes through."""
-
-    def __init__(self, db: DuckDBPyConnection, profile: Profile) -> None:
-        self._db = db
-        self._profile = profile
-        self._name = _OTHER
-
-    def execute(self, sql: str, parameters: object = None) -> _Watched:
-        """Run one statement; its rows are fetched in this name."""
-        self._name = _file_of(sql)
-        self._profile.measure(self._name, lambda: self._db.execute(sql, parameters))
-        return self
-
-    def executemany(self, sql: str, parameters: object) -> _Watched:
-        """Run one statement for many parameters."""
-        self._name = _file_of(sql)
-        self._profile.measure(self._name, lambda: self._db.executemany(sql, parameters))
-        return self
-
-    def fetchall(self) -> list[Any]:
-        """Return the rows of the last statement."""
-        return self._profile.measure(self._name, self._db.fetchall, calls=0)
-
-    def fetchone(self) -> Any:  # noqa: ANN401 - a row is whatever the statement selects
-        """Return the next row of the last statement."""
-        return self._profile.measure(self._name, self._db.fetchone, calls=0)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a connection has
-        return getattr(self._db, name)
-
-
-@cache
-def _headers() -> dict[str, str]:
-    """Return each SQL file by its first line, which no other file has."""
-    return {
-        path.read_text(encoding="utf-8").split("\n", 1)[0]: path.relative_to(SQL_ROOT).as_posix()
-        for path in SQL_ROOT.rglob("*.sql")
-    }
-
-
-def _file_of(sql: str) -> str:
-    start = sql.find("-- ")
-    return _headers().get(sql[start:].split("\n", 1)[0], _OTHER) if start >= 0 else _OTHER
+        return watched(db, self)
 
 
 def _reset_peak() -> None:

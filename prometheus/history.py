@@ -128,7 +128,7 @@ def _past(record: AttemptRecord) -> PastAttempt:
         started=_seconds(record.started_at),
         ended=None if record.ended_at is None else _seconds(record.ended_at),
         phase_seconds=record.phase_seconds,
-        trace_id=None,  # a record has none yet; with one, the durations get it as their example
+        trace_id=record.trace_id,
     )
 
 

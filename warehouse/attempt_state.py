@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from settings.errors import InternalError
 from warehouse import attempt_folder as folders
@@ -42,6 +42,7 @@ class AttemptRecord:
     outcome: str | None = None
     error: ErrorFacts | None = None
     phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    trace_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # if it was traced
 
 
 _RECORD = TypeAdapter(AttemptRecord)

@@ -25,6 +25,8 @@ from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, safe_attempt_id
 from warehouse.storage_errors import typed_storage
+from warehouse.traced_phase import traced_phase
+from warehouse.tracing import tell, trace_id
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger
@@ -52,6 +54,7 @@ class Attempt:
             self._stamp,
             attempt_id=record.attempt_id,
             run_id=None,
+            trace_id=record.trace_id,
             environment=record.environment,
             phase=None,
         )
@@ -90,6 +93,7 @@ class Attempt:
         """
         self._log = self._log.bind(run_id=run_id)
         self._change(replace(self._record, run_id=run_id, as_of=as_of.isoformat()))
+        tell(run_id=run_id, as_of=as_of.isoformat())
 
     @contextmanager
     def phase(self, name: str) -> Generator[None, None, None]:
@@ -111,7 +115,13 @@ class Attempt:
         self._write_summary(self._record)
         fail_point("phase_started")
         try:
-            yield
+            with traced_phase(
+                name,
+                try_number=self._tries[name],
+                run_id=self._record.run_id,
+                as_of=self._record.as_of,
+            ):
+                yield
         except BaseException as error:
             entry["duration_seconds"] = round(perf_counter() - started, 3)
             with suppress(StorageError):  # a full disk must not hide why the phase failed
@@ -242,6 +252,7 @@ def open_attempt(
         portfolio=portfolio,
         started_at=utc_text(now),
         log_folder=folders.folder_name(attempt_id, environment, now),
+        trace_id=trace_id(),
     )
     attempt = Attempt(layout, record, now)
     try:

@@ -5,6 +5,7 @@ from warehouse.book import book_parameters
 from warehouse.job import Calculated, Job, Transformed
 from warehouse.kpis import compute_kpis, health_components, prepare_kpis, write_kpis
 from warehouse.tables import view_run_tables
+from warehouse.tracing import tell
 
 
 def calculate(job: Job, transformed: Transformed) -> Calculated:
@@ -23,4 +24,5 @@ def calculate(job: Job, transformed: Transformed) -> Calculated:
         rows = write_kpis(db, kpis, run)
     unknown = [kpi.name for kpi in kpis if kpi.value is None]
     job.attempt.log.info("kpis computed", kpis=len(kpis), unknown=unknown)
+    tell(rows_in=transformed.rows["book.parquet"], rows_out=len(kpis), unknown_kpis=len(unknown))
     return Calculated(transformed, kpis, health, rows)

@@ -25,6 +25,7 @@ from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
 from warehouse.outbox import Item, Link, Outbox, RefusedError, delivery_folder
 from warehouse.storage_errors import typed_storage
+from warehouse.tracing import tell_step
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -159,8 +160,10 @@ class _Work:
         self._settings = settings
         self._result = Delivered(receiver.name)
         self._thread: Thread | None = None
+        self._began = 0
 
     def start(self, order: Order, until: float) -> None:
+        self._began = time.time_ns()
         # a daemon: the process ends without a thread that waits for a dead server
         self._thread = Thread(
             target=self._run, args=(order, until), name=self._receiver.name, daemon=True
@@ -178,6 +181,9 @@ class _Work:
             )
             self._outbox.note_failure(error, self._settings, datetime.now(UTC))
             result = replace(result, error=error)
+        sent, pending = result.sent, result.pending
+        facts = {"receiver": result.receiver, "sent": sent, "pending": pending}
+        tell_step("deliver", self._began, result.error, **facts, refused=result.refused)
         return result
 
     def _run(self, order: Order, until: float) -> None:

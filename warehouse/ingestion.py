@@ -25,6 +25,7 @@ from warehouse.run_folder import (
 )
 from warehouse.source import StagedTape, hash_inputs, input_sizes, stage_tape
 from warehouse.tape import CONTRACT_VERSION
+from warehouse.tracing import step, tell
 
 _NAMED_BY = 8  # first characters of a run's id: as many as its folder and a refusal tell
 
@@ -57,11 +58,13 @@ def ingest(job: Job) -> Ingested:
         AsOfRegressionError: It is older than the published tape and this is no backfill.
     """
     preflight(job.layout, 0)
-    fetched = job.fetch(_empty_folder(job.paths.tape / "fetched"), job.attempt.log)
+    fetched = _fetch(job)
     if answered := _answered_before(job, fetched):
         return answered
-    preflight(job.layout, sum(input_sizes(fetched.paths)))
-    staged = stage_tape(fetched.paths, job.layout, job.paths, archive_limits(job.settings))
+    size = sum(input_sizes(fetched.paths))
+    preflight(job.layout, size)
+    with step("keep", bytes=size):
+        staged = stage_tape(fetched.paths, job.layout, job.paths, archive_limits(job.settings))
     _tell_unread(job, staged)
     with job.open_engine("ingestion", job.layout.raw) as db:
         dates = Dates(job.request.as_of, job.received_date)
@@ -70,6 +73,7 @@ def ingest(job: Job) -> Ingested:
     job.attempt.identify(identity.run_id, identity.as_of)
     _refuse_wrong_day(job, identity)
     job.attempt.log.info("tape read", rows=dict(tape.rows), as_of=identity.as_of.isoformat())
+    tell(bytes=size, rows_out=sum(tape.rows.values()), tape_kind=staged.kind.name)
     facts = TapeFacts(staged.kind, staged.kind.offered(staged.columns))
     return Ingested(
         identity,
@@ -81,6 +85,13 @@ def ingest(job: Job) -> Ingested:
         {file.table.contract_name: file.table.file_name for file in staged.files.values()},
         find_run(job.layout, identity),  # the day may have been declared then and read off now
     )
+
+
+def _fetch(job: Job) -> Fetched:
+    with step("fetch"):
+        fetched = job.fetch(_empty_folder(job.paths.tape / "fetched"), job.attempt.log)
+        tell(origin=fetched.origin, files=len(fetched.paths))
+    return fetched
 
 
 def archive_limits(settings: Settings) -> ArchiveLimits:

@@ -1,5 +1,7 @@
 """The output phase: seal the run folder by one rename, then serve it."""
 
+from collections.abc import Mapping
+
 from pydantic import TypeAdapter
 
 from warehouse.audit import AUDIT_STORE, write_audit
@@ -9,6 +11,7 @@ from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.manifest import Manifest
 from warehouse.outbox import Outbox, link_facts
 from warehouse.run_folder import SealedRun, find_run, previous_run, publish, seal, superseded_runs
+from warehouse.tracing import step, tell
 
 _KPIS = TypeAdapter(tuple[KpiValue, ...])
 _HEALTH = TypeAdapter(tuple[HealthComponent, ...])
@@ -29,10 +32,19 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
         outbox = Outbox(job.layout, AUDIT_STORE, job.settings.environment)
         seen = link_facts(outbox.newest_link())
         write_audit(job.paths.run, manifest, calculated.kpis, calculated.transformed.checks, seen)
-        sealed = seal(job.layout, job.paths.run, manifest, rows)
+        sealed = _seal(job, manifest, rows)
     is_served = publish(job.layout, sealed)
+    tell(is_served=is_served)
     job.attempt.log.info("run sealed", folder=sealed.name, is_served=is_served)
     return _outcome(job, sealed, "published" if is_served else "stored")
+
+
+def _seal(job: Job, manifest: Manifest, rows: Mapping[str, int]) -> SealedRun:
+    with step("seal", rows_out=sum(rows.values())):
+        sealed = seal(job.layout, job.paths.run, manifest, rows)
+        files = sealed.manifest.files.values()
+        tell(files=len(files), bytes=sum(file.bytes for file in files))
+    return sealed
 
 
 def answer_again(job: Job, ingested: Ingested, sealed: SealedRun) -> RunOutcome:

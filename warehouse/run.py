@@ -23,6 +23,8 @@ from warehouse.layout import Layout, clear_staging, open_staging
 from warehouse.lock import hold_lock
 from warehouse.outbox import Outbox, link_facts
 from warehouse.output import answer_again, publish_run, read_kpis
+from warehouse.tracing import step as traced_step
+from warehouse.tracing import tell
 from warehouse.transformation import transform
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ def given_files(inputs: tuple[Path, ...]) -> Fetch:
     return lambda _folder, _log: Fetched(inputs, "file")
 
 
+@traced_step("run")
 def run_daily(
     request: RunRequest,
     settings: Settings,
@@ -66,17 +69,13 @@ def run_daily(
     Raises:
         TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
     """
+    environment, portfolio = settings.environment, settings.portfolio.name
+    tell(attempt_id=start.attempt_id, environment=environment, portfolio=portfolio)
     layout = Layout.of(settings)
     layout.make()
     with hold_lock(layout.lock, start.attempt_id, start.now) as lock:
         recover(layout, lock, start.now)
-        with open_attempt(
-            layout,
-            start.attempt_id,
-            settings.environment,
-            settings.portfolio.name,
-            start.now,
-        ) as attempt:
+        with open_attempt(layout, start.attempt_id, environment, portfolio, start.now) as attempt:
             paths = open_staging(layout, start.attempt_id)
             source = fetch or given_files(request.inputs)
             job = Job(request, source, settings, layout, paths, attempt, start.now, start.code)
@@ -86,9 +85,12 @@ def run_daily(
                 with suppress(StorageError):  # the next start wipes it; the first error matters
                     clear_staging(paths)
                 raise
+            finally:
+                tell(run_id=attempt.record.run_id, as_of=attempt.record.as_of)
             with suppress(StorageError):  # the run is served, and the next start wipes it
                 clear_staging(paths)
             attempt.succeed(outcome.outcome, outcome.sealed.folder, _kpi_summary(outcome))
+            tell(outcome=outcome.outcome, run_folder=outcome.sealed.name)
             return _tell(outcome, job, deliver)  # nothing that happens there undoes the end
 
 

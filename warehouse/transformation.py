@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import JsonValue
 
@@ -32,6 +32,7 @@ from warehouse.quality import (
 from warehouse.restated import restated_facts, view_book_then, view_previous
 from warehouse.run_folder import SealedRun, previous_run, superseded_runs
 from warehouse.tape import FACILITY, TAPE_TABLES
+from warehouse.tracing import step, tell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -80,7 +81,9 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         view_book_then(db, kind, parameters)
         names = _check_names(job, ingested)
         key = settings.pii_key_bytes()
-        checks = run_checks(db, parameters, key, names, ingested.file_names)
+        with step("checks"):
+            checks = run_checks(db, parameters, key, names, ingested.file_names)
+            tell(checks=len(checks), failed=[c.name for c in checks if not c.is_passed])
         reconciliation = reconcile(db, checks, parameters) if kind.has_ledger else None
         quality = _quality_facts(quarantine, checks, reconciliation, completeness(db, kind))
         quality |= _accepted(job)
@@ -97,6 +100,8 @@ def transform(job: Job, ingested: Ingested) -> Transformed:
         tables = {f"{name}.parquet": count for name, count in rows.items()}
         tables |= write_quality(db, checks, run) | _table_rows(db, run)
     _log(job, quality, rows["book"], reconciliation)
+    read = sum(cast("Mapping[str, int]", ingested.facts["row_counts"]).values())
+    tell(rows_in=read, rows_out=rows["book"], quarantined_rows=quarantine.bad_rows)
     return Transformed(ingested, quarantine, checks, reconciliation, quality, tables)
 
 

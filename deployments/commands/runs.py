@@ -198,6 +198,7 @@ def _attempt_facts(
         "started": attempt.started_at,
         "ended": attempt.ended_at or "",
         "run": attempt.run_folder or "",
+        "trace": attempt.trace_id or "",
         "phases": ", ".join(told),
         "log folder": str(layout.log_runs / attempt.log_folder),
     }

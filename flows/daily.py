@@ -8,6 +8,7 @@ from uuid import uuid4
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed
 
+from blocks.clients.traces import start_traces
 from settings.load import load_settings
 from settings.version import code_version
 from tasks.artifacts import publish_kpi_table
@@ -17,6 +18,8 @@ from tasks.phases import prefect_phases
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.lock import LockHeldError
 from warehouse.run import Start, run_daily
+
+start_traces()  # a worker imports this file and then begins the span of the flow run
 
 
 @flow(name="daily", flow_run_name="daily", persist_result=False, validate_parameters=True)

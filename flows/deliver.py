@@ -2,9 +2,12 @@
 
 from prefect import flow
 
+from blocks.clients.traces import start_traces
 from settings.load import load_settings
 from tasks.delivery import deliver_pending
 from warehouse.delivery import Delivered
+
+start_traces()  # as in flows/daily.py
 
 
 @flow(name="deliver", flow_run_name="deliver", persist_result=False)

@@ -21,6 +21,7 @@ from settings.errors import ConfigError, TapewatchError
 from settings.kpis import load_catalogue
 from settings.load import describe_settings, load_settings
 from settings.model import Settings
+from settings.tracing import is_traced
 from warehouse.attempt_state import list_attempts
 from warehouse.audit import AUDIT_STORE
 from warehouse.engine import one_row, open_engine, sql_names
@@ -194,6 +195,18 @@ def _deliveries(settings: Settings) -> Finding:
     return Finding("deliveries", "ok", told)
 
 
+def _traces(_settings: Settings) -> Finding:
+    """Send the collector a request without a span: a run says nothing of one that is down."""
+    if not is_traced():
+        return Finding("traces", "ok", "OTEL_EXPORTER_OTLP_ENDPOINT is not set: none are made")
+    from blocks.clients.traces import is_collected
+
+    if is_collected():
+        return Finding("traces", "ok", "the collector takes them")
+    fix = "see whether it is up, and OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS; runs go on without"
+    return Finding("traces", "warning", "the collector took none", fix)
+
+
 def _engine(settings: Settings) -> Finding:
     sql = "select current_setting('threads'), current_setting('memory_limit')"
     with (
@@ -247,6 +260,7 @@ _RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "source": _source,
     "audit store": _audit_store,
     "deliveries": _deliveries,
+    "traces": _traces,
     "engine": _engine,
     "writer": _writer,
     "served run": _served,

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
+from blocks.clients.traces import start_traces
 from deployments.documents import freshness_hours, print_json, run_document
 from deployments.edge import AttemptFailed
 from deployments.phases import PlainPhases
@@ -49,6 +50,7 @@ def run_tape(
         AttemptFailed: From whatever stopped the attempt.
     """
     settings = load_settings(portfolio=portfolio)
+    start_traces()
     start = Start(uuid4().hex, datetime.now(UTC), code_version())
     profile = Profile() if is_profiled else None
     phases = PlainPhases(settings.phases, open_console(stderr=True), profile)

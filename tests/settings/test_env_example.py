@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from settings import tracing
 from settings.load import describe_settings
 from settings.model import variables
 
@@ -21,7 +22,7 @@ def listed():
 def test_every_variable_is_listed_once_and_every_listed_one_is_real():
     names = [name for name, _ in listed()]
 
-    assert sorted(names) == sorted(variables())
+    assert sorted(names) == sorted([*variables(), *tracing.VARIABLES])
 
 
 @pytest.mark.parametrize("environment", ["staging", "development"])  # no file overrides both
@@ -34,7 +35,8 @@ def test_the_listed_values_are_the_defaults(environment):
 
 
 def test_no_secret_has_a_value():
-    assert dict(listed())["TAPEWATCH_PII_KEY"] == ""
+    for name in ("TAPEWATCH_PII_KEY", "OTEL_EXPORTER_OTLP_HEADERS"):
+        assert dict(listed())[name] == ""
 
 
 def test_every_group_of_variables_follows_a_comment():

@@ -70,6 +70,13 @@ class History:
         return max((a.ended for a in self.good if a.ended is not None), default=None)
 
     @property
+    def last_failures(self) -> dict[str, float]:
+        """When each code was last the end of an attempt; an abandoned one counts as it began."""
+        failed = [attempt for attempt in self.ended if attempt.is_failure]
+        # in the order they ended: the last one of a code is the one that stays
+        return {a.code: a.started if a.ended is None else a.ended for a in failed}
+
+    @property
     def failures_since_success(self) -> int:
         """How many have failed since then, all if none ever ended well."""
         count = 0

@@ -80,6 +80,11 @@ METRICS: Mapping[str, Metric] = {
     "last_success_timestamp_seconds": Metric(
         "gauge", "When the last attempt that ended well did so.", ("portfolio",)
     ),
+    "last_failure_timestamp_seconds": Metric(
+        "gauge",
+        "When an attempt last ended with this error; of an abandoned one, when it began.",
+        ("portfolio", "code"),
+    ),
     "run_started_timestamp_seconds": Metric(
         "gauge", "When the attempt in progress began; absent when none is.", ("portfolio",)
     ),

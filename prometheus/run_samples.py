@@ -22,6 +22,8 @@ def history_samples(portfolio: str, history: History) -> Iterator[Sample]:
     codes = Counter(attempt.code for attempt in history.ended if attempt.is_failure)
     for code, count in sorted(codes.items()):
         yield Sample("run_failures", count, (portfolio, code))
+    for code, moment in sorted(history.last_failures.items()):
+        yield Sample("last_failure_timestamp_seconds", moment, (portfolio, code))
     yield from _durations(portfolio, history.good)
     yield Sample("errors_since_success", history.failures_since_success, (portfolio,))
     if history.last_success is not None:

@@ -95,6 +95,20 @@ def test_counts_are_those_of_the_records_also_after_a_restart(folder):
     }
 
 
+def test_a_code_is_told_with_when_it_last_ended_an_attempt(folder):
+    folder.attempt("a1", "failed", MORNING, 60)
+    folder.attempt("a2", "failed", MORNING + timedelta(days=1), 90)
+    folder.attempt("a3", "abandoned", MORNING + timedelta(days=2), code="ABANDONED")
+    folder.attempt("a4", "canceled", MORNING + timedelta(days=3), code="CANCELED")
+
+    scrape = Scrape(folder.exporter())
+
+    assert scrape.series("last_failure_timestamp_seconds", portfolio="default") == {
+        ("QUALITY_GATE",): (MORNING + timedelta(days=1, seconds=90)).timestamp(),
+        ("ABANDONED",): (MORNING + timedelta(days=2)).timestamp(),  # it never told when it died
+    }
+
+
 def test_durations_on_an_edge_count_below_it(folder):
     for number, minutes in enumerate((10, 10.01, 12, 15, 15.01)):
         start = MORNING + timedelta(days=number)

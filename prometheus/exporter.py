@@ -18,6 +18,7 @@ from prometheus.history import AttemptIndex, History
 from prometheus.index import TreeMemo, folders_under
 from prometheus.run_samples import freshness_sample, history_samples, served_samples
 from prometheus.served import ServedIndex, ServedRun
+from prometheus.verdicts import VerdictIndex, verdict_samples
 from settings.kpis import load_catalogue
 from settings.model import Settings
 from warehouse.attempt_folder import describe_error
@@ -54,6 +55,7 @@ class Exporter(Collector):
         self._of_settings = tuple(settings_samples(settings, catalogue))
         self._attempts = AttemptIndex(self._layout, settings.environment)
         self._served = ServedIndex(self._layout, settings.environment)
+        self._verdicts = VerdictIndex(self._layout, settings.environment)
         self._backlogs = TreeMemo[dict[str, Backlog]]()
         self._sources = _Sources(tell)
         self._lock = Lock()  # two scrapes at once share the indexes
@@ -81,6 +83,9 @@ class Exporter(Collector):
         backlogs = self._sources.read("deliveries", self._read_backlogs)
         for receiver, backlog in (backlogs or {}).items():
             yield from _backlog_samples(receiver, backlog)
+        verdicts = self._sources.read("verification", self._verdicts.read)
+        for kind, verdict in (verdicts or {}).items():
+            yield from verdict_samples(kind, verdict)
         yield from self._sources.read("disk", self._read_disk) or ()
         yield from self._sources.samples()
 
@@ -95,6 +100,11 @@ class Exporter(Collector):
                 continue
             runs.append(run)
             yield from served_samples(portfolio, run, self._kpis, self._levels)
+            is_broken = self._sources.read(
+                f"chain/{portfolio}", lambda of=run: self._served.is_chain_broken(of)
+            )
+            if is_broken is not None:
+                yield Sample("chain_broken", float(is_broken), (portfolio,))
             if histories is not None:
                 yield freshness_sample(portfolio, run, histories.get(portfolio))
         self._served.keep_only(runs)

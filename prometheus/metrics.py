@@ -134,6 +134,25 @@ METRICS: Mapping[str, Metric] = {
         "tape told.",
         ("portfolio",),
     ),
+    # --- what verifying found
+    "verification_timestamp_seconds": Metric(
+        "gauge",
+        "When everything of a kind was last verified: runs by tapewatch verify --all, audit (run "
+        "folders and audit store) by tapewatch audit verify; absent when that never was.",
+        ("kind",),
+    ),
+    "verification_problems": Metric(
+        "gauge",
+        "Problems that verifying found and nobody has mended since; of one run looked at alone, "
+        "too.",
+        ("kind",),
+    ),
+    "chain_broken": Metric(
+        "gauge",
+        "1 when the run that the served one was compared to has another manifest than it had "
+        "then, 0 when not; absent when there is none, or retention has removed it.",
+        ("portfolio",),
+    ),
     # --- lines of the pipeline's own metrics
     "pipeline_threshold": Metric(
         "gauge",
@@ -158,7 +177,7 @@ METRICS: Mapping[str, Metric] = {
         "gauge",
         "1 when what a group of metrics is worked out from could be read, 0 when not: then the "
         "group is absent. Sources are attempts, served (the list of portfolios), one "
-        "served/NAME each, deliveries and disk.",
+        "served/NAME and one chain/NAME each, deliveries, verification and disk.",
         ("source",),
     ),
     "build_info": Metric("gauge", "1 for the version of the exporter.", ("version", "environment")),

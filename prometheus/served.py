@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from prometheus.index import FileIndex, file_paths
+from warehouse.durable import sha256_file
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, load_manifest
@@ -68,6 +69,8 @@ class ServedRun:
     input_bytes: int
     row_counts: Mapping[str, int]
     quality: QualityFacts
+    compared_to: str | None = None
+    compared_sha256: str | None = None
 
 
 class ServedIndex:
@@ -79,6 +82,7 @@ class ServedIndex:
         self._runs = layout.runs
         self._prefix = f"{environment}-"
         self._manifests = FileIndex(_load)
+        self._hashes = FileIndex(sha256_file)
 
     def pointers(self) -> dict[str, Path]:
         """Return the pointer file of each portfolio by the portfolio's name.
@@ -106,9 +110,26 @@ class ServedIndex:
             name = Path(pointer.read_bytes().decode("utf-8", errors="replace").strip()).name
         return self._manifests.read(str(self._runs / name / MANIFEST))
 
+    def is_chain_broken(self, run: ServedRun) -> bool | None:
+        """Return whether the run before has another manifest than was sealed into this one.
+
+        None: this is the first run of its book, or the one before is kept no longer.
+
+        Raises:
+            StorageError: The manifest of the one before cannot be read.
+        """
+        before = self._before(run)
+        if before is None or not before.is_file():
+            return None
+        return self._hashes.read(str(before)) != run.compared_sha256
+
+    def _before(self, run: ServedRun) -> Path | None:
+        return None if run.compared_to is None else self._runs / run.compared_to / MANIFEST
+
     def keep_only(self, runs: list[ServedRun]) -> None:
-        """Forget every manifest but those of these runs."""
+        """Forget every manifest but those of these runs, and of those that they name."""
         self._manifests.keep_only([str(self._runs / run.name / MANIFEST) for run in runs])
+        self._hashes.keep_only([str(path) for run in runs if (path := self._before(run))])
 
 
 def _load(path: Path) -> ServedRun:
@@ -123,6 +144,8 @@ def _load(path: Path) -> ServedRun:
         input_bytes=sum(facts.bytes for facts in manifest.inputs),
         row_counts=_ROWS.validate_python(manifest.ingestion["row_counts"]),
         quality=_QUALITY.validate_python(manifest.quality),
+        compared_to=manifest.previous_run,
+        compared_sha256=manifest.prev_manifest_sha256,
     )
 
 

@@ -74,6 +74,11 @@ class Layout:
         return self.data / "delivery"
 
     @property
+    def verification(self) -> Path:
+        """What the last verification of each kind found."""
+        return self.data / "verification"
+
+    @property
     def log_runs(self) -> Path:
         """One folder an attempt, for people to read."""
         return self.logs / "runs"

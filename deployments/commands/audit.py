@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from deployments.commands.deliver import refuse_undelivered, send, show
 from deployments.documents import print_json
 from deployments.lookup import NothingPublishedError, folder_of
 from deployments.render import open_console, print_facts
+from deployments.verdict import keep_verdict
 from settings.errors import DataRejectedError
 from settings.model import Settings
 from warehouse.audit import audit_payload, verify_audit_rows
@@ -81,6 +83,8 @@ def verify_audit(settings: Settings, *, is_json: bool) -> None:
     layout = Layout.of(settings)
     problems = verify_all(layout)
     problems += [problem for run in list_runs(layout) for problem in verify_audit_rows(run)]
+    if problems:  # the store may not answer
+        keep_verdict(settings, "audit", _counts(problems, None), is_whole=False)
     store = open_store(settings.audit)
     verdict = None if store is None else verify_store(store, layout, settings.environment)
     address = None if store is None else store.address
@@ -89,7 +93,13 @@ def verify_audit(settings: Settings, *, is_json: bool) -> None:
     else:
         told = _local_facts(layout, problems)
         print_facts(open_console(), told | _store_facts(address, verdict))
+    keep_verdict(settings, "audit", _counts(problems, verdict), is_whole=True)
     _refuse(problems, verdict)
+
+
+def _counts(problems: list[Problem], verdict: StoreVerdict | None) -> Counter[str]:
+    of_store = verdict.mismatches if verdict else ()
+    return Counter([*(p.folder for p in problems), *(m.item for m in of_store)])
 
 
 def _document(

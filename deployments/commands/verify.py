@@ -11,6 +11,7 @@ from rich.text import Text
 from deployments.documents import print_json
 from deployments.lookup import NothingPublishedError, folder_of, served_run
 from deployments.render import open_console, print_facts
+from deployments.verdict import keep_verdict
 from settings.errors import DataRejectedError
 from settings.model import Settings
 from warehouse.audit import verify_audit_rows
@@ -61,6 +62,8 @@ def verify_runs(settings: Settings, name: str | None, *, is_all: bool, is_json: 
         console = open_console()
         for verdict in verdicts:
             _print_verdict(console, verdict)
+    found = {v.folder.name: len(v.problems) + len(v.differing) for v in verdicts}
+    keep_verdict(settings, "runs", found, is_whole=is_all)
     _refuse_unsound(verdicts)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments.test_verify import forge
+from tests.deployments.test_verify import forge, kept
 from warehouse.json_text import pretty_json
 
 FORGE = "set session_replication_role = replica; "  # what only a superuser can
@@ -355,3 +355,26 @@ def test_the_summary_anchors_the_run_outside_the_store(home, tape, postgres_stor
         "app", "select seq, encode(entry_hash, 'hex') from analytics.audit_ledger"
     )
     assert summary["anchor"]["ledger"] == {"seq": seq, "hash": entry_hash}
+
+
+def test_what_verifying_the_store_found_is_kept(full_home, postgres_store, tapewatch):
+    assert tapewatch("deliver").code == 0
+    assert tapewatch("audit", "verify").code == 0
+    sound = kept(full_home, "audit")
+    postgres_store.rows("superuser", FORGE + ANEW)
+    assert tapewatch("audit", "verify").code == 65
+    found = kept(full_home, "audit")
+
+    assert (sound["is_sound"], sound["problems"]) == (True, {})
+    assert found["is_sound"] is False
+    assert found["verified_at"] > sound["verified_at"]
+
+
+def test_a_broken_folder_is_kept_though_the_store_does_not_answer(
+    full_home, run_folder, monkeypatch, tapewatch
+):
+    monkeypatch.setenv("SUPABASE_DB_URL", "postgresql://nobody@127.0.0.1:1/none")
+    (run_folder / "book.parquet").unlink()
+
+    assert tapewatch("audit", "verify").code == 69
+    assert kept(full_home, "audit")["problems"] == {run_folder.name: 1}

@@ -113,3 +113,40 @@ def test_a_damaged_manifest_is_found_by_its_folder_name(full_home, run_folder, t
     assert done.code == 65
     assert "manifest.json" in done.err
     assert f"{run_folder.name} cannot be read" in tapewatch("runs").out
+
+
+def kept(home, kind="runs"):
+    return json.loads((home / "data" / "verification" / "development" / f"{kind}.json").read_text())
+
+
+def test_what_was_found_is_kept_until_it_is_found_mended(full_home, run_folder, tapewatch):
+    path = run_folder / "book.parquet"
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1])
+    assert tapewatch("verify").code == 65
+    found = kept(full_home)
+    assert tapewatch("verify", "--all").code == 65
+    every = kept(full_home)
+    path.write_bytes(sealed)
+    assert tapewatch("verify").code == 0
+    mended = kept(full_home)
+
+    assert found == {"is_sound": False, "verified_at": None, "problems": {run_folder.name: 1}}
+    assert every["problems"] == {run_folder.name: 1}
+    assert mended == {"is_sound": True, "verified_at": every["verified_at"], "problems": {}}
+
+
+def test_a_figure_that_comes_out_otherwise_is_kept_as_a_problem(full_home, run_folder, tapewatch):
+    forge(run_folder, lambda manifest: kpi_of(manifest, "par_90").update(value="0.001"))
+
+    assert tapewatch("verify").code == 65
+    assert kept(full_home)["problems"].keys() == {run_folder.name}
+
+
+def test_a_verdict_that_cannot_be_kept_is_told_and_stands(full_home, tapewatch):
+    (full_home / "data" / "verification").write_text("a file where the folder belongs")
+
+    done = tapewatch("verify")
+
+    assert done.code == 0
+    assert "the verdict is not kept, so nothing alerts by it" in done.err

@@ -62,8 +62,9 @@ class DataFolder:
         quality: Mapping[str, object] = CLEAN,
         sealed_at: datetime = MORNING,
         files: tuple[str, ...] = (),
+        before: SealedRun | None = None,
     ) -> SealedRun:
-        """Seal a run and serve it."""
+        """Seal a run, compared to the one `before` it, and serve it."""
         asked = RunIdentity(
             environment,
             portfolio,
@@ -80,8 +81,8 @@ class DataFolder:
             ingestion={"row_counts": {"loan": 40, "payment": 90}},
             kpis={"values": _KPIS.dump_python(list(kpis), mode="json"), "health": []},
             quality=dict(quality),
-            previous_run=None,
-            prev_manifest_sha256=None,
+            previous_run=before and before.name,
+            prev_manifest_sha256=before and before.manifest_sha256(),
             supersedes=(),
             code="0.1.0",
             created_at=sealed_at,

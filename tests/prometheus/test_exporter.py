@@ -10,6 +10,7 @@ from prometheus.metrics import METRICS
 from settings.kpis import load_catalogue
 from tests.prometheus.data_folder import CLEAN, DAY, DAY_END, MORNING, DataFolder, Scrape, kpi
 from warehouse.manifest import MANIFEST
+from warehouse.verification import keep_part, keep_whole, verification_file
 
 ALL_OUTCOMES = {
     *("published", "stored", "already_published", "no_new_data"),
@@ -31,11 +32,17 @@ def rich(folder):
         "quarantine": {"bad_rows": 4, "row_ratio": "0.002"},
         "restated": {"run": "x", "as_of": "2025-12-25", "changed": 2, "kpis": []},
     }
-    folder.publish(kpi("par_90", "0.031", "warning"), kpi("rdr_90", None), quality=found)
-    folder.publish(kpi("par_90", "0.01"), day=date(2025, 12, 25), files=("audit.json",))
+    before = folder.publish(kpi("par_90", "0.01"), day=date(2025, 12, 25), files=("audit.json",))
+    kpis = (kpi("par_90", "0.031", "warning"), kpi("rdr_90", None))
+    folder.publish(*kpis, quality=found, before=before)
+    keep_whole(verdict_file(folder, "audit"), {before.name: 1}, MORNING)
     folder.attempt("a1", "published", phases={"ingestion": 20, "output": 5})
     folder.attempt("a2", "failed", MORNING + timedelta(hours=1))
     folder.attempt("a3", "running", MORNING + timedelta(hours=2))
+
+
+def verdict_file(folder, kind):
+    return verification_file(folder.layout, "production", kind)
 
 
 def test_every_declared_metric_is_exported_with_its_labels_and_no_other_is(folder):
@@ -381,6 +388,56 @@ def test_a_time_without_a_zone_is_a_damaged_attempt(folder):
     path.write_text(path.read_text().replace("Z", ""))
 
     assert Scrape(folder.exporter()).value("source_readable", source="attempts") == 0
+
+
+def test_what_verifying_found_is_told_until_it_finds_nothing(folder):
+    exporter = folder.exporter()
+    assert Scrape(exporter).series("verification_problems") == {}  # nobody has looked
+    keep_whole(verdict_file(folder, "audit"), {"run-a": 2, "run-b": 1, "run-c": 0}, MORNING)
+    keep_part(verdict_file(folder, "runs"), {"run-a": 0})
+
+    found = Scrape(exporter)
+    keep_whole(verdict_file(folder, "audit"), {"run-a": 0}, DAY_END)
+    mended = Scrape(exporter)
+
+    assert found.series("verification_problems") == {("audit",): 3, ("runs",): 0}  # 2 + 1
+    assert found.series("verification_timestamp_seconds") == {("audit",): MORNING.timestamp()}
+    assert mended.value("verification_problems", kind="audit") == 0
+    assert mended.value("verification_timestamp_seconds", kind="audit") == DAY_END.timestamp()
+
+
+def test_the_verdicts_of_another_environment_are_invisible(folder):
+    keep_whole(verification_file(folder.layout, "staging", "runs"), {"run-a": 1}, MORNING)
+
+    assert Scrape(folder.exporter()).series("verification_problems") == {}
+
+
+def test_a_damaged_verdict_is_unreadable_and_never_sound(folder):
+    keep_whole(verdict_file(folder, "audit"), {}, MORNING)
+    keep_whole(verdict_file(folder, "runs"), {}, MORNING)
+    verdict_file(folder, "runs").write_text('{"problems": {"run-a": -1}}')
+
+    scrape = Scrape(folder.exporter())
+
+    assert scrape.value("source_readable", source="verification") == 0
+    assert scrape.series("verification_problems") == {}
+
+
+def test_a_run_that_was_rewritten_after_the_served_one_saw_it_breaks_the_chain(folder):
+    before = folder.publish(kpi("par_90", "0.01"), day=date(2025, 12, 25))
+    exporter = folder.exporter()
+    first = Scrape(exporter)
+    folder.publish(kpi("par_90", "0.02"), before=before)
+    sound = Scrape(exporter)
+    manifest = before.folder / MANIFEST
+    manifest.write_bytes(manifest.read_bytes() + b"\n")  # what it says is the same
+    broken = Scrape(exporter)
+    before.folder.rename(before.folder.with_name("removed"))
+    removed = Scrape(exporter)
+
+    told = [scrape.value("chain_broken") for scrape in (first, sound, broken, removed)]
+    assert told == [None, 0, 1, None]
+    assert broken.value("kpi_value") == 0.02  # it is told all the same
 
 
 def test_label_values_with_quotes_and_line_ends_come_back_as_they_are(folder):

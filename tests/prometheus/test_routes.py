@@ -42,6 +42,7 @@ TOLD = [  # one row a rule of the runbook, and of each team's other levels
     ("ThresholdsMissing critical", ["devops-oncall"]),
     ("KpiMissing critical", ["devops-oncall"]),
     ("ComplianceViolation critical", ["page", "compliance-counsel"]),
+    ("SealBroken critical", ["page", "compliance-counsel"]),
     ("ReconciliationBroken critical", ["page", "compliance-counsel"]),
     ("QuarantineAboveLine critical", ["compliance"]),
     ("QuarantineAboveLine warning", ["compliance"]),

@@ -70,6 +70,7 @@ def test_the_level_of_an_alert_is_that_of_the_operations_rules(rule):
         ("RunMissing", "critical"): "P1",
         ("DataStale", "critical"): "P2",
         ("ComplianceViolation", "critical"): "P2",
+        ("SealBroken", "critical"): "P2",
         ("ReconciliationBroken", "critical"): "P2",
     }
     other = {"critical": "P3", "warning": "P4", "none": "none"}

@@ -34,6 +34,11 @@ Settings are the group `exporter` of [`.env.example`](../.env.example): address,
 password (basic auth), certificate and key (TLS). An address beyond this machine is refused
 without a user and password, unless `TAPEWATCH_EXPORTER__ALLOW_UNPROTECTED=true`. An exporter that
 answers OpenMetrics gives durations the trace id of a run as exemplar, where the run has one.
+
+Prefect's server tells of its own process and of its workers' connections, not of runs, with
+`PREFECT_SERVER_METRICS_ENABLED=true`; `prometheus/targets/prefect-server.yml` switches its scrape
+on, `prefect-worker.yml` that of a worker. Read the latter before: what it needs crashes flow runs
+unless they are told otherwise.
 """
 
 

@@ -447,11 +447,12 @@ def variables() -> dict[str, tuple[str, ...]]:
 
 def secrets() -> frozenset[tuple[str, ...]]:
     """Return the path of every setting that nobody may read in a log or on a screen."""
-    return frozenset(
-        path
-        for path, field in _fields(Settings, ())
-        if SecretStr in (field.annotation, *get_args(field.annotation))
-    )
+    return frozenset(path for path, field in _fields(Settings, ()) if _is_secret(field.annotation))
+
+
+def _is_secret(annotation: object) -> bool:
+    """Return whether it is a SecretStr, also one with a law that may be absent."""
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 def canonical(value: object) -> JsonValue:

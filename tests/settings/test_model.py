@@ -2,14 +2,16 @@
 
 import json
 from decimal import Decimal
+from functools import reduce
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from settings.kpis import find_kpi
 from settings.load import InvalidSettingError, load_settings
-from settings.model import HalfConfiguredError, canonical, variables
+from settings.model import HalfConfiguredError, canonical, secrets, variables
 from settings.value_types import size_bytes
 
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
@@ -150,6 +152,14 @@ def test_two_figures_have_one_spelling_exactly_when_they_are_equal(one, other, z
     assert canonical(one) == canonical(padded)
     assert (canonical(one) == canonical(other)) == (one == other)
     assert Decimal(str(canonical(one))) == one
+
+
+@pytest.mark.parametrize("variable", sorted(variables().keys() - ONE_CHOICE))
+def test_a_setting_is_known_as_a_secret_exactly_when_its_value_is_one(variable):
+    path = variables()[variable]
+    value = reduce(getattr, path, load_settings(KEY | {variable: another(variable)}))
+
+    assert (path in secrets()) == isinstance(value, SecretStr)
 
 
 def test_minus_zero_is_zero():

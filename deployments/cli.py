@@ -415,6 +415,15 @@ def doctor(json: Json = False) -> None:
     examine(is_json=json)
 
 
+@app.command()
+def credentials(json: Json = False) -> None:
+    """List the credentials in use, when each was set and when it ends; never a value."""
+    from deployments.commands.credentials import show_credentials
+    from settings.load import load_settings
+
+    show_credentials(load_settings(), is_json=json)
+
+
 @config_app.callback()
 def config() -> None:
     """Show the settings of this process."""

@@ -6,11 +6,12 @@ from decimal import Decimal
 from prometheus.families import Sample
 from settings.kpis import Kpi
 from settings.model import Settings
+from settings.register import list_credentials
 from settings.thresholds import Thresholds
 from settings.version import code_version
 
 _WORSE = {"lower": "above", "higher": "below"}  # by the side that is better
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def settings_samples(settings: Settings, kpis: tuple[Kpi, ...]) -> Iterator[Sample]:
@@ -23,6 +24,11 @@ def settings_samples(settings: Settings, kpis: tuple[Kpi, ...]) -> Iterator[Samp
     yield from _lines("errors_since_success", operations.errors)
     yield from _lines("last_success_age_seconds", operations.last_success_hours, _HOUR)
     yield from _lines("quarantined_ratio", operations.quarantined_ratio)
+    yield from _lines("credential_remaining_seconds", operations.credential_days, _DAY)
+    for credential in list_credentials(settings):
+        if credential.expires_at is not None:
+            ends = credential.expires_at.timestamp()
+            yield Sample("credential_expiry_timestamp_seconds", ends, (credential.name,))
     yield Sample("build_info", 1, (code_version(), settings.environment))
 
 

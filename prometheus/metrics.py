@@ -157,8 +157,16 @@ METRICS: Mapping[str, Metric] = {
     "pipeline_threshold": Metric(
         "gauge",
         "Line of a metric of the pipeline (run_duration_seconds, data_freshness_seconds, "
-        "errors_since_success, last_success_age_seconds, quarantined_ratio) in its own unit.",
+        "errors_since_success, last_success_age_seconds, quarantined_ratio, "
+        "credential_remaining_seconds) in its own unit; less is worse of what remains, more of all "
+        "else.",
         ("metric", "severity"),
+    ),
+    "credential_expiry_timestamp_seconds": Metric(
+        "gauge",
+        "When a credential that the exporter's process holds expires or is to be replaced, "
+        "whichever is first; absent when nobody has said. Read when the exporter starts.",
+        ("credential",),
     ),
     # --- deliveries
     "deliveries_pending": Metric(

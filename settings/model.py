@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from settings.alerting import ROUTES, AlertingSettings, IntegrationsSettings
+from settings.credentials import CredentialsSettings
 from settings.errors import ConfigError
 from settings.thresholds import Thresholds
 from settings.value_types import (
@@ -331,18 +332,20 @@ class HealthSettings(Section):
 
 
 class OperationsSettings(Section):
-    """The lines of the pipeline's own metrics; lower is better for each."""
+    """The lines of the pipeline's own metrics; of each but the days left, lower is better."""
 
     latency_minutes: Thresholds
     freshness_hours: Thresholds
     errors: Thresholds
     last_success_hours: Thresholds
     quarantined_ratio: Thresholds  # beyond quality.max_rejected_row_ratio the tape is rejected
+    credential_days: Thresholds  # that a credential has left
 
     @model_validator(mode="after")
     def _lines_are_in_order(self) -> Self:
         for name in type(self).model_fields:
-            if problem := cast("Thresholds", getattr(self, name)).misplaced("lower"):
+            better = "higher" if name == "credential_days" else "lower"
+            if problem := cast("Thresholds", getattr(self, name)).misplaced(better):
                 raise ValueError(f"{name}: {problem}")
         return self
 
@@ -401,6 +404,7 @@ class Settings(BaseSettings):
     prefect: PrefectSettings
     alerting: AlertingSettings
     integrations: IntegrationsSettings
+    credentials: CredentialsSettings
     ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings
@@ -462,6 +466,8 @@ def canonical(value: object) -> JsonValue:
         return {name: canonical(item) for name, item in sorted(items)}
     if isinstance(value, tuple):
         return [canonical(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return f"{(value + 0).normalize():f}"  # + 0 turns -0 into 0
     return cast("str | int", value)

@@ -21,6 +21,7 @@ from settings.errors import ConfigError, TapewatchError
 from settings.kpis import load_catalogue
 from settings.load import describe_settings, load_settings
 from settings.model import Settings
+from settings.register import list_credentials
 from settings.tracing import is_traced
 from warehouse.attempt_state import list_attempts
 from warehouse.audit import AUDIT_STORE
@@ -207,6 +208,26 @@ def _traces(_settings: Settings) -> Finding:
     return Finding("traces", "warning", "the collector took none", fix)
 
 
+def _credentials(settings: Settings) -> Finding:
+    held, now = list_credentials(settings), datetime.now(UTC)
+    statuses = {one: one.status(now, settings.operations.credential_days) for one in held}
+    ending = [
+        f"{one.name} has {'ended' if (days or 0) < 0 else f'{days} days left'}"
+        for one, status in statuses.items()
+        for days in [one.days_left(now)]
+        if status in ("warning", "critical")
+    ]
+    undated = [one.name for one, status in statuses.items() if status == "unknown"]
+    if ending:
+        fix = "replace each, then say when: `tapewatch credentials`"
+        return Finding("credentials", "warning", ", ".join(ending), fix)
+    if undated:
+        told = f"nobody has said when these were set, so nothing tells: {', '.join(undated)}"
+        fix = f"""export TAPEWATCH_CREDENTIALS__SET_ON='{{"{undated[0]}": "YEAR-MONTH-DAY"}}'"""
+        return Finding("credentials", "warning", told, fix)
+    return Finding("credentials", "ok", f"{len(held)} in use, none ends soon")
+
+
 def _engine(settings: Settings) -> Finding:
     sql = "select current_setting('threads'), current_setting('memory_limit')"
     with (
@@ -261,6 +282,7 @@ _RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "audit store": _audit_store,
     "deliveries": _deliveries,
     "traces": _traces,
+    "credentials": _credentials,
     "engine": _engine,
     "writer": _writer,
     "served run": _served,

@@ -22,6 +22,7 @@ READING = [
     ["verify"],
     ["doctor"],
     ["config", "show"],
+    ["credentials"],
 ]
 
 

@@ -16,6 +16,11 @@ ALL_OUTCOMES = {
     *("published", "stored", "already_published", "no_new_data"),
     *("failed", "canceled", "abandoned"),
 }
+DATED = {
+    "CASCADE_SESSION_COOKIE": "session=x",
+    "SUPABASE_DB_URL": "postgresql://db.example/postgres",
+    "TAPEWATCH_CREDENTIALS__SET_ON": '{"CASCADE_SESSION_COOKIE": "2026-11-01"}',
+}
 EDGES = ("300.0", "600.0", "720.0", "900.0", "+Inf")
 
 
@@ -45,7 +50,8 @@ def verdict_file(folder, kind):
     return verification_file(folder.layout, "production", kind)
 
 
-def test_every_declared_metric_is_exported_with_its_labels_and_no_other_is(folder):
+def test_every_declared_metric_is_exported_with_its_labels_and_no_other_is(tmp_path):
+    folder = DataFolder(tmp_path, **DATED)
     rich(folder)
 
     families = list(folder.exporter("audit_store").collect())
@@ -388,6 +394,18 @@ def test_a_time_without_a_zone_is_a_damaged_attempt(folder):
     path.write_text(path.read_text().replace("Z", ""))
 
     assert Scrape(folder.exporter()).value("source_readable", source="attempts") == 0
+
+
+def test_a_credential_is_told_by_its_end_and_without_a_date_not_at_all(tmp_path):
+    scrape = Scrape(DataFolder(tmp_path, **DATED).exporter())
+
+    ends = datetime(2027, 1, 30, tzinfo=UTC).timestamp()  # 90 days after the 1st of November
+    assert scrape.series("credential_expiry_timestamp_seconds") == {
+        ("CASCADE_SESSION_COOKIE",): ends
+    }
+    assert scrape.value(
+        "pipeline_threshold", metric="credential_remaining_seconds", severity="warning"
+    ) == (30 * 86_400)
 
 
 def test_what_verifying_found_is_told_until_it_finds_nothing(folder):

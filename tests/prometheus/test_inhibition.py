@@ -17,6 +17,7 @@ WARNING = KPI | {"alertname": "KpiBeyondWarning", "severity": "warning", "level"
 CRITICAL = KPI | {"alertname": "KpiBeyondCritical", "severity": "critical", "level": "P2"}
 ESCALATION = KPI | {"alertname": "KpiBeyondEscalation", "severity": "escalation", "level": "P2"}
 STALE = {"alertname": "DataStale", "portfolio": "p", "team": "pipeline", "severity": "warning"}
+EXPIRING = {"alertname": "CredentialExpiring", "credential": "one", "severity": "warning"}
 DOWN = {"alertname": "ExporterDown", "severity": "critical", "level": "P3", "team": "pipeline"}
 UNREADABLE = {"alertname": "SourceUnreadable", "severity": "critical", "source": "runs"}
 WATCHDOG = {"alertname": "Watchdog", "severity": "none", "level": "none"}
@@ -86,6 +87,8 @@ def silenced(client, firing):
         ([WARNING, CRITICAL | {"kpi": "rdr_90"}], set()),
         ([STALE, STALE | {"severity": "critical"}], {"DataStale"}),
         ([STALE, CRITICAL], set()),
+        ([EXPIRING, EXPIRING | {"severity": "critical"}], {"CredentialExpiring"}),
+        ([EXPIRING, EXPIRING | {"severity": "critical", "credential": "another"}], set()),
         ([DOWN, WATCHDOG, ESCALATION, STALE], {"KpiBeyondEscalation", "DataStale"}),
         ([UNREADABLE, CRITICAL, {"alertname": "KpiMissing"}], {"KpiMissing"}),
     ],

@@ -35,6 +35,8 @@ TOLD = [  # one row a rule of the runbook, and of each team's other levels
     ("DeliveryStuck critical", ["devops-oncall"]),
     ("DeliveryStuck warning", ["devops"]),
     ("DeliveryRefused critical", ["devops-oncall"]),
+    ("CredentialExpiring critical", ["devops-oncall"]),
+    ("CredentialExpiring warning", ["devops"]),
     ("DiskLow critical", ["devops-oncall"]),
     ("DiskLow warning", ["devops"]),
     ("ExporterDown critical", ["devops-oncall"]),

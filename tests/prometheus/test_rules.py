@@ -113,7 +113,7 @@ def test_no_rule_that_compares_with_a_published_line_holds_a_number(file, rule):
 def test_every_metric_with_a_line_of_the_settings_alerts_at_both_severities():
     [named] = re.findall(r"\(([\w, ]+)\)", METRICS["pipeline_threshold"].help)
     compared = re.findall(
-        r'pipeline_value:max\{metric="(\w+)"\}\s+>.*severity="(\w+)"',
+        r'pipeline_value:(?:max|min)\{metric="(\w+)"\}\s+[<>].*severity="(\w+)"',
         "\n".join(rule["expr"] for rule in alerts()),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from grafana.frame import Page
 from grafana.panels import Panel, Query, Words, figure, lines, rows
 from grafana.queries import gained, gauge, increase, select
+from grafana.seals import seal_panels
 
 _TARGET_SECONDS = "600.0"  # operations.latency_minutes.target: a bucket of every duration
 _IN_RANGE = "Of the attempts that ended well in the shown range."
@@ -24,6 +25,7 @@ def pipeline_page() -> Page:
             ("Freshness", _freshness()),
             ("What the served run was made of", _quality()),
             ("Deliveries", _deliveries()),
+            ("Seals and credentials", seal_panels()),
             ("Machine and exporter", _machine()),
         ),
     )
@@ -106,6 +108,18 @@ def _outcomes() -> Iterator[Panel]:
         ),
         Query(f"({gained('run_failures_total', by='portfolio, code')}) > 0"),
         {"portfolio": "portfolio", "code": "code", "Value": "times"},
+    )
+    yield rows(
+        Words(
+            "Since each code last ended an attempt",
+            "Whether one has ended well since, the panel above says. Empty: none ever failed.",
+            "s",
+            ("RunFailed", "ComplianceViolation"),
+        ),
+        Query(f"time() - {gauge('last_failure_timestamp_seconds', by='portfolio, code')}"),
+        {"portfolio": "portfolio", "code": "code", "Value": "ago"},
+        width=24,
+        height=6,
     )
 
 

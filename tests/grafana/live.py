@@ -16,6 +16,7 @@ from settings.kpis import load_catalogue
 from tests.prometheus.binaries import find_binary
 from tests.prometheus.data_folder import DAY, MORNING, DataFolder, kpi
 from warehouse.run_folder import publish
+from warehouse.verification import keep_whole, verification_file
 
 HEALTHY, SICK = "default", "micro"
 PHASES = {"ingestion": 20.0, "transformation": 15.0, "calculation": 5.0, "output": 10.0}
@@ -24,6 +25,10 @@ DIRTY = {
     "quarantine": {"bad_rows": 3, "row_ratio": "0.003"},
     "reconciliation": {"matched": 38, "compared": 40},
     "restated": {"changed": 2},
+}
+DATED = {
+    "SUPABASE_DB_URL": "postgresql://db.example/postgres",
+    "TAPEWATCH_CREDENTIALS__SET_ON": '{"SUPABASE_DB_URL": "2025-12-01"}',
 }
 _PATIENCE = 60  # two shared cores
 
@@ -61,16 +66,16 @@ def _numbers(result):
 def scraped(tmp_path):
     """Yield the Prometheus that saw a healthy portfolio and one with every trouble there is."""
     program = find_binary("prometheus")
-    folder = DataFolder(tmp_path / "data")
-    first = _yesterday(folder)
+    folder = DataFolder(tmp_path / "data", **DATED)
+    healthy, sick = _yesterday(folder)
     with ExitStack() as stack:
         target = stack.enter_context(_exporter(folder))
         client = stack.enter_context(_prometheus(program, tmp_path, target))
         begin = _wait_for_scrapes(client, 4)  # the range begins a second or two later
-        _today(folder)
+        _today(folder, healthy)
         _wait_for_scrapes(client, 3)
         served = replace(folder.layout, book=f"production-{SICK}")
-        assert publish(served, first, backward=True)
+        assert publish(served, sick, backward=True)
         _wait_for_scrapes(client, 3)
         yield Prometheus(client, begin, time.time())
 
@@ -81,13 +86,18 @@ def _yesterday(folder):
     sealed = {"day": yesterday, "sealed_at": before, "files": ("audit.json",)}
     for portfolio in (HEALTHY, SICK):
         folder.attempt(f"{portfolio}1", "published", before, portfolio=portfolio, phases=PHASES)
-    folder.publish(*_every_kpi("0.02"), **sealed)
     some = _every_kpi("0.02", rdr_90=kpi("rdr_90", None))
-    return folder.publish(*some, portfolio=SICK, quality=DIRTY, **sealed)
+    earlier = {"day": DAY - timedelta(days=2), "sealed_at": before - timedelta(days=1)}
+    oldest = folder.publish(*some, portfolio=SICK, **earlier)
+    keep_whole(verification_file(folder.layout, "production", "audit"), {}, before)
+    keep_whole(verification_file(folder.layout, "production", "runs"), {oldest.name: 1}, before)
+    healthy = folder.publish(*_every_kpi("0.02"), **sealed)
+    sick = folder.publish(*some, portfolio=SICK, quality=DIRTY, before=oldest, **sealed)
+    return healthy, sick
 
 
-def _today(folder):
-    folder.publish(*_every_kpi("0.021"))
+def _today(folder, yesterday):
+    folder.publish(*_every_kpi("0.021"), before=yesterday)
     folder.attempt("default2", "published", phases=PHASES)
     ill = _every_kpi("0.03", par_90=kpi("par_90", "0.08", "critical"))
     folder.publish(*ill, portfolio=SICK, quality=DIRTY)

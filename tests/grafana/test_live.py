@@ -14,6 +14,7 @@ EMPTY_WHEN_HEALTHY = {
     "Unknown KPIs": "every KPI is known",
     "In progress since": "no attempt is in progress",
     "Failures by their code": "no attempt failed",
+    "Since each code last ended an attempt": "no attempt failed",
     "Checks that found rows": "no check found any",
     "KPIs that stopped or began to be ok": "none did",
     "Rollbacks": "what is served only ever went forward",

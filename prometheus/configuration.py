@@ -74,6 +74,10 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
         _write(
             make_folder(folder / "rules") / path.name, shortened(read_shipped(path), place.faster)
         )
+    for path in sorted((SHIPPED / "targets").glob("*.yml")):
+        target = make_folder(folder / "targets") / path.name
+        if not target.exists():  # a line that somebody has switched on stays on
+            replace_file(target, path.read_bytes())
     scrape = _prometheus(read_shipped(SHIPPED / "prometheus.yml"), settings, place)
     if settings.exporter.password is not None:
         password = settings.exporter.password.get_secret_value()

@@ -107,6 +107,19 @@ def test_the_programs_take_what_is_written(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_target_that_was_switched_on_stays_on(tmp_path):
+    shipped = {path.name: path.read_text() for path in (ROOT / "prometheus/targets").iterdir()}
+    written(tmp_path)
+    first = {path.name: path.read_text() for path in (tmp_path / "targets").iterdir()}
+    switched = "- targets: ['127.0.0.1:4200']\n"
+    (tmp_path / "targets" / "prefect-server.yml").write_text(switched)
+
+    written(tmp_path)
+
+    assert first == shipped
+    assert (tmp_path / "targets" / "prefect-server.yml").read_text() == switched
+
+
 def test_a_channel_that_the_settings_name_replaces_the_shipped_one(tmp_path):
     name = "TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__RISK_ALERTS"
     made = written(tmp_path, **{name: "#credit"})

@@ -11,8 +11,10 @@ from pathlib import Path
 from deployments.deploy import POOL, deploy
 from deployments.edge import report, stop_on_signals
 from deployments.observe.exporting import exporting
+from deployments.observe.stack import observe_folder
 from deployments.programs import Program, running
 from deployments.render import open_console, print_facts
+from prometheus.configuration import watch_prefect
 from settings.errors import ConfigError
 from settings.load import load_settings
 from settings.model import PrefectSettings, Settings
@@ -70,6 +72,7 @@ def serve(settings: Settings) -> None:
             _await(f"{url}/api/health", server)
         with console.status("registering the deployments …"):
             deploy(os.environ)
+        watch_prefect(observe_folder(settings) / "config", url.removeprefix("http://"))
         worker = ending.enter_context(_worker(logs))
         exporter = ending.enter_context(exporting(settings, settings.exporter))
         print_facts(

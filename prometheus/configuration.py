@@ -25,6 +25,7 @@ ROUTE_OF: Mapping[str, Route] = {  # by the secret file of a receiver
     "slack_compliance_team": "compliance_updates",
     "slack_devops_alerts": "pipeline_failures",
 }
+_EXPORTER_PASSWORD, _PREFECT_PASSWORD = "exporter_password", "prefect_password"
 _SCALED = ("for", "keep_firing_for", "group_interval", "repeat_interval")
 _ONE_SECOND = ("scrape_interval", "scrape_timeout", "evaluation_interval")
 # Within this an alert is silenced by another that is evaluated up to an interval later. So it must
@@ -79,14 +80,33 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
         if not target.exists():  # a line that somebody has switched on stays on
             replace_file(target, path.read_bytes())
     scrape = _prometheus(read_shipped(SHIPPED / "prometheus.yml"), settings, place)
-    if settings.exporter.password is not None:
-        password = settings.exporter.password.get_secret_value()
-        replace_file(folder / "exporter_password", password.encode())
+    for name, password in _passwords(settings).items():
+        replace_file(folder / name, password.encode())
     routes = _alertmanager(read_shipped(SHIPPED / "alertmanager.yml"), folder, settings, place)
     return Written(
         _write(folder / "prometheus.yml", shortened(scrape, place.faster)),
         _write(folder / "alertmanager.yml", shortened(routes, place.faster)),
     )
+
+
+def watch_prefect(folder: Path, server: str) -> None:
+    """Let the Prometheus that reads `folder` scrape Prefect's server at host:port as well.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    target = make_folder(folder / "targets") / "prefect-server.yml"
+    replace_file(target, f"- targets: ['{server}']\n".encode())
+
+
+def _passwords(settings: Settings) -> dict[str, str]:
+    """Return what each password file holds; a scrape names the file."""
+    given = {_EXPORTER_PASSWORD: settings.exporter.password}
+    auth = settings.prefect.auth_string
+    told = {name: value.get_secret_value() for name, value in given.items() if value is not None}
+    if auth is not None:
+        told[_PREFECT_PASSWORD] = auth.get_secret_value().partition(":")[2]
+    return told
 
 
 def settings_template(alerting: AlertingSettings) -> str:
@@ -154,13 +174,17 @@ def _prometheus(config: dict[str, Any], settings: Settings, place: Place) -> dic
     [job] = [job for job in config["scrape_configs"] if job["job_name"] == "tapewatch"]
     job["static_configs"][0]["targets"] = [place.exporter]
     job.update(_credentials(settings.exporter))
+    [server] = [job for job in config["scrape_configs"] if job["job_name"] == "prefect-server"]
+    if settings.prefect.auth_string is not None:
+        user = settings.prefect.auth_string.get_secret_value().partition(":")[0]
+        server["basic_auth"] = {"username": user, "password_file": _PREFECT_PASSWORD}
     return config
 
 
 def _credentials(exporter: ExporterSettings) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if exporter.user is not None:
-        told["basic_auth"] = {"username": exporter.user, "password_file": "exporter_password"}
+        told["basic_auth"] = {"username": exporter.user, "password_file": _EXPORTER_PASSWORD}
     if exporter.cert_file is not None:
         told |= {"scheme": "https", "tls_config": {"ca_file": str(exporter.cert_file)}}
     return told

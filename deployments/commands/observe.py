@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deployments.observe.audience import Audience, audience, print_told
 from deployments.observe.exporting import exporting
-from deployments.observe.stack import Ports, Stack, running_stack
+from deployments.observe.stack import Ports, Stack, observe_folder, running_stack
 from deployments.render import open_console, print_facts, short_path
 from prometheus.configuration import (
     Place,
@@ -31,7 +31,7 @@ def observe(settings: Settings, *, is_any_port: bool) -> None:
         ProgramEndedError: A program did not start, or ended.
         ProgramMissingError: A program is not installed.
     """
-    folder = make_folder(settings.paths.data_dir / "observe")
+    folder = observe_folder(settings)
     ports = Ports(0, 0) if is_any_port else Ports()
     port = 0 if is_any_port else settings.exporter.port
     exporter = settings.exporter.model_copy(update={"port": port, "address": "127.0.0.1"})

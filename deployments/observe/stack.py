@@ -73,6 +73,11 @@ class Stack:
         return False
 
 
+def observe_folder(settings: Settings) -> Path:
+    """Return where `observe` keeps its configuration, its series and its logs."""
+    return make_folder(settings.paths.data_dir / "observe")
+
+
 @contextmanager
 def running_stack(
     folder: Path, settings: Settings, place: Place, ports: Ports

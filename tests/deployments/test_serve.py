@@ -168,6 +168,9 @@ def the_exporter_tells_of_it(served):
     [url] = re.findall(r"(http://\S+)/metrics", (served.root / "serve.log").read_text())
     text = httpx.get(f"{url}/metrics", trust_env=False).text
 
+    target = served.root / "data/observe/config/targets/prefect-server.yml"
+    assert yaml.safe_load(target.read_text()) == [{"targets": [served.url.removeprefix("http://")]}]
+    assert httpx.get(f"{served.url}/api/metrics", trust_env=False).status_code == 200
     assert 'tapewatch_runs_total{outcome="published",portfolio="default"} 1.0' in text
 
 

@@ -12,6 +12,7 @@ from prometheus.configuration import (
     settings_secrets,
     settings_template,
     shortened,
+    watch_prefect,
     write_configuration,
 )
 from settings.load import load_settings
@@ -152,6 +153,21 @@ def test_the_runbooks_and_the_exporter_are_where_the_settings_say(tmp_path):
     assert (tmp_path / "exporter_password").read_text() == "a password"
     assert (job["scheme"], job["tls_config"]) == ("https", {"ca_file": "/etc/cert.pem"})
     assert config["global"]["external_labels"]["runbooks"] == "https://git.example/runbooks"
+
+
+def test_prefects_own_metrics_are_scraped_where_a_server_runs_with_its_password(tmp_path):
+    watch_prefect(tmp_path, "127.0.0.1:4200")
+    auth = {"TAPEWATCH_PREFECT__AUTH_STRING": "admin:a password"}
+    made = written(tmp_path, **auth)
+
+    [job] = [
+        job
+        for job in read(made.prometheus)["scrape_configs"]
+        if job["job_name"] == "prefect-server"
+    ]
+    assert read(tmp_path / "targets" / "prefect-server.yml") == [{"targets": ["127.0.0.1:4200"]}]
+    assert job["basic_auth"] == {"username": "admin", "password_file": "prefect_password"}
+    assert (tmp_path / "prefect_password").read_text() == "a password"
 
 
 def test_quiet_hours_are_those_of_the_portfolio(tmp_path):

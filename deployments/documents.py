@@ -1,7 +1,7 @@
 """What `--json` prints, and the figures that it shares with the tables for people."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from settings.kpis import Kpi, load_catalogue
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.kinds import TapeFacts
-from warehouse.kpis import HealthComponent, KpiValue
+from warehouse.kpis import KpiValue, contribution
 from warehouse.output import read_health, read_kpis
 from warehouse.run_folder import SealedRun
 
@@ -47,13 +47,6 @@ def change_of(value: KpiValue, before: KpiValue | None) -> Decimal | None:
     if value.basis != before.basis:
         return None
     return value.value - before.value
-
-
-def contribution(part: HealthComponent, parts: Iterable[HealthComponent]) -> Decimal | None:
-    """Return the points that a component adds to portfolio_health; None when it is unknown."""
-    if part.score is None:
-        return None
-    return part.weight * part.score / sum(p.weight for p in parts if p.score is not None)
 
 
 def freshness_hours(as_of: date, time_zone: str, now: datetime) -> float:

@@ -16,7 +16,6 @@ from rich.text import Text
 from deployments.documents import (
     catalogue,
     change_of,
-    contribution,
     freshness_hours,
     title_of,
     values_by_name,
@@ -27,7 +26,7 @@ from settings.thresholds import Status
 from warehouse.delivery import Delivered
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
-from warehouse.kpis import KpiValue
+from warehouse.kpis import KpiValue, contribution
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Reconciliation
 from warehouse.run_folder import SealedRun

@@ -28,10 +28,27 @@ def executive_page(catalogue: tuple[Kpi, ...]) -> Page:
         rows=(
             ("In words", [status_panel(kpi, 6) for kpi in four]),
             ("In figures", [value_panel(kpi, 6) for kpi in four]),
+            ("Portfolio health and what makes it", [_health()]),
             ("Freshness", _freshness()),
             ("What changed in the shown range", _changes(four)),
             ("Trend", [trend_panel(kpi, 12, 8) for kpi in four]),
         ),
+    )
+
+
+def _health() -> Panel:
+    points = gauge("health_contribution", by="portfolio, kpi")
+    return lines(
+        Words(
+            "Portfolio health: contributions",
+            "The points that each of its KPIs adds, stacked: together they are the score of 0 to "
+            "10. One that is unknown adds none, and the others share its weight.",
+            "none",
+            ("KpiBeyondWarning",),
+        ),
+        Query(titled(points), "{{title}} ({{portfolio}})"),
+        is_stacked=True,
+        width=24,
     )
 
 

@@ -49,6 +49,11 @@ METRICS: Mapping[str, Metric] = {
         "1 for each severity at which a KPI alerts: the incident level and the team it is for.",
         ("kpi", "severity", "level", "team"),
     ),
+    "health_contribution": Metric(
+        "gauge",
+        "Points that a KPI adds to portfolio_health, 0..10 in all; absent when it is unknown.",
+        ("portfolio", "kpi"),
+    ),
     # --- runs
     "runs": Metric(
         "counter",

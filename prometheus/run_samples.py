@@ -73,6 +73,8 @@ def served_samples(
     for name in kpis:
         if name not in known:
             yield from _status_samples(portfolio, name, "unknown")
+    for kpi, points in run.health.items():
+        yield Sample("health_contribution", points, (portfolio, kpi))
     yield Sample("data_as_of_timestamp_seconds", run.day_end, (portfolio,))
     yield Sample("published_timestamp_seconds", run.sealed, (portfolio,))
     yield Sample("input_bytes", run.input_bytes, (portfolio,))

@@ -1,6 +1,6 @@
 """What each portfolio of one environment serves: one manifest a portfolio, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from prometheus.index import FileIndex, file_paths
 from warehouse.durable import sha256_file
-from warehouse.kpis import KpiValue
+from warehouse.kpis import HealthComponent, KpiValue, contribution
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, load_manifest
-from warehouse.output import read_kpis
+from warehouse.output import read_health, read_kpis
 from warehouse.restated import RESTATED_CHECKS
 from warehouse.run_folder import SealedRun
 from warehouse.storage_errors import typed_storage
@@ -64,6 +64,7 @@ class ServedRun:
 
     name: str
     kpis: tuple[KpiValue, ...]
+    health: Mapping[str, float]  # the points that each component adds
     day_end: float
     sealed: float
     input_bytes: int
@@ -139,6 +140,7 @@ def _load(path: Path) -> ServedRun:
     return ServedRun(
         name=run.name,
         kpis=read_kpis(run),
+        health=_points(read_health(run)),
         day_end=end_of_day(manifest.identity.as_of, portfolio["time_zone"]),
         sealed=manifest.created_at.timestamp(),
         input_bytes=sum(facts.bytes for facts in manifest.inputs),
@@ -147,6 +149,11 @@ def _load(path: Path) -> ServedRun:
         compared_to=manifest.previous_run,
         compared_sha256=manifest.prev_manifest_sha256,
     )
+
+
+def _points(parts: Sequence[HealthComponent]) -> dict[str, float]:
+    points = {part.kpi: contribution(part, parts) for part in parts}
+    return {kpi: float(value) for kpi, value in points.items() if value is not None}
 
 
 def end_of_day(day: date, time_zone: str) -> float:

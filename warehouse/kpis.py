@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -57,6 +57,13 @@ class HealthComponent:
     value: Decimal | None
     weight: Decimal
     score: Decimal | None
+
+
+def contribution(part: HealthComponent, parts: Iterable[HealthComponent]) -> Decimal | None:
+    """Return the points that a component adds to portfolio_health; None when it is unknown."""
+    if part.score is None:
+        return None
+    return part.weight * part.score / sum(p.weight for p in parts if p.score is not None)
 
 
 def prepare_kpis(db: DuckDBPyConnection, health: HealthSettings) -> None:

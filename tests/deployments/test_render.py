@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from deployments.documents import contribution, freshness_hours
+from deployments.documents import freshness_hours
 from deployments.edge import AttemptFailed, line_of, report
 from deployments.render import change_text
 from settings.errors import BusyError
-from warehouse.kpis import HealthComponent, KpiValue
+from warehouse.kpis import HealthComponent, KpiValue, contribution
 
 VALUE = KpiValue(
     "par_90", date(2025, 12, 10), "ledger", "ratio", Decimal("0.0191"), "ok", None, None, None, ""

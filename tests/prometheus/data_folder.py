@@ -31,6 +31,11 @@ CLEAN = {
     "reconciliation": {"matched": 40, "compared": 40},
     "restated": None,
 }
+HEALTH = [  # 0.5 x 8 + 0.3 x 5 + 0.2 x 4 = 6.3
+    {"kpi": "par_90", "value": "0.012", "weight": "0.5", "score": "8"},
+    {"kpi": "collection_rate", "value": "0.015", "weight": "0.3", "score": "5"},
+    {"kpi": "rdr_90", "value": "0.375", "weight": "0.2", "score": "4"},
+]
 _KPIS = TypeAdapter(list[KpiValue])
 
 
@@ -79,7 +84,7 @@ class DataFolder:
             identity=asked,
             inputs=(InputFacts("loans.csv", "a" * 64, 700), InputFacts("b.csv", "b" * 64, 300)),
             ingestion={"row_counts": {"loan": 40, "payment": 90}},
-            kpis={"values": _KPIS.dump_python(list(kpis), mode="json"), "health": []},
+            kpis={"values": _KPIS.dump_python(list(kpis), mode="json"), "health": HEALTH},
             quality=dict(quality),
             previous_run=before and before.name,
             prev_manifest_sha256=before and before.manifest_sha256(),

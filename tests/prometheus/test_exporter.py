@@ -503,3 +503,11 @@ def test_each_of_200_scrapes_while_runs_are_published_is_of_one_run(folder):
         numbers.append(number)
     assert numbers == sorted(numbers)  # never back to an earlier run
     assert len(set(numbers)) > 10
+
+
+def test_the_parts_of_portfolio_health_are_told_in_points_that_add_up(folder):
+    folder.publish(kpi("portfolio_health", "6.3"))
+
+    points = Scrape(folder.exporter()).series("health_contribution", portfolio="default")
+
+    assert points == {("par_90",): 4.0, ("collection_rate",): 1.5, ("rdr_90",): 0.8}

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from settings.kpis import Kpi, load_catalogue
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.kinds import TapeFacts
-from warehouse.kpis import KpiValue, contribution
+from warehouse.kpis import KpiValue, change_of, contribution
 from warehouse.output import read_health, read_kpis
 from warehouse.run_folder import SealedRun
 
@@ -35,18 +35,6 @@ def title_of(name: str) -> str:
 def values_by_name(run: SealedRun | None) -> dict[str, KpiValue]:
     """Return the KPI values of a run by name; none without a run."""
     return {} if run is None else {value.name: value for value in read_kpis(run)}
-
-
-def change_of(value: KpiValue, before: KpiValue | None) -> Decimal | None:
-    """Return what changed since the run before; None when either is unknown.
-
-    Values of two bases say two things: they never make a change.
-    """
-    if value.value is None or before is None or before.value is None:
-        return None
-    if value.basis != before.basis:
-        return None
-    return value.value - before.value
 
 
 def freshness_hours(as_of: date, time_zone: str, now: datetime) -> float:

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from deployments.documents import (
     catalogue,
-    change_of,
     freshness_hours,
     title_of,
     values_by_name,
@@ -26,7 +25,7 @@ from settings.thresholds import Status
 from warehouse.delivery import Delivered
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
-from warehouse.kpis import KpiValue, contribution
+from warehouse.kpis import KpiValue, change_of, contribution
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Reconciliation
 from warehouse.run_folder import SealedRun

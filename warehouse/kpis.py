@@ -155,6 +155,18 @@ def _exact(number: Decimal | float | int | None) -> Decimal | None:
     )
 
 
+def change_of(value: KpiValue, before: KpiValue | None) -> Decimal | None:
+    """Return what changed since an earlier run; None when either is unknown.
+
+    Values of two bases say two things: they never make a change.
+    """
+    if value.value is None or before is None or before.value is None:
+        return None
+    if value.basis != before.basis:
+        return None
+    return value.value - before.value
+
+
 def health_components(db: DuckDBPyConnection) -> tuple[HealthComponent, ...]:
     """Return what each component adds to portfolio_health, heaviest first."""
     rows = db.execute(

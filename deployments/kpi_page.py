@@ -41,6 +41,7 @@ def _section(kpi: Kpi) -> str:
         f"- Thresholds: {kpi.threshold_line() or 'none'}{_target(kpi)}",
         f"- Reads: {', '.join(kpi.requires)}",
         *_other_bases(kpi),
+        *(["- Moves: told in parts, by loan ([changes.md](changes.md))"] if kpi.has_parts else []),
         f"- Told to: {', '.join(kpi.audience)}",
         f"- Source: {kpi.source}",
     ]

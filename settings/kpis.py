@@ -65,6 +65,7 @@ class Kpi:
     other_bases: Mapping[Name, tuple[Required, ...]] = field(
         default_factory=dict[Name, tuple[Required, ...]]
     )
+    has_parts: bool = False  # its move is told by what happened to each loan
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -75,6 +76,8 @@ class Kpi:
                 raise ValueError(f"thresholds: {problem}")
         if set(self.alert or ()) != self._severities():
             raise ValueError("alert must give a level for each threshold but the target")
+        if self.has_parts and not self._is_of_book_alone():
+            raise ValueError("has_parts is for a KPI that requires the book alone, on one basis")
         return self
 
     def status(self, value: Number | None) -> Status:
@@ -100,6 +103,10 @@ class Kpi:
         shown = value.scaleb(2) if self.unit == "ratio" else value
         with localcontext(rounding=ROUND_HALF_UP):  # as DuckDB rounds
             return f"{shown:z,.{_DECIMALS[self.unit]}f}{_SIGN.get(self.unit, '')}"
+
+    def _is_of_book_alone(self) -> bool:
+        tables = {name.partition(".")[0] for name in self.requires}
+        return tables == {"book"} and not self.other_bases
 
     def _severities(self) -> set[str]:
         if self.thresholds is None:

@@ -97,16 +97,17 @@ def _section(settings: Settings, name: str, values: JsonValue) -> Section:
 
 @contextmanager
 def open_run(
-    run: SealedRun, settings: Settings, spill: Path
+    run: SealedRun, settings: Settings, spill: Path, *folders: Path
 ) -> Generator[tuple[DuckDBPyConnection, dict[str, Any]], None, None]:
     """Yield an engine with the run's tables, and the parameters of its book and KPI SQL.
 
-    `settings` are the run's, from `run_settings`; `spill` is a folder for the engine alone.
+    `settings` are the run's, from `run_settings`; `spill` is a folder for the engine alone, and
+    `folders` are what else it may read.
 
     Raises:
         StorageError: The engine could not read the run, or it did not fit.
     """
-    with open_engine(settings.engine, spill, (run.folder,)) as db:
+    with open_engine(settings.engine, spill, (run.folder, *folders)) as db:
         view_run_tables(db, run.folder)
         prepare_kpis(db, settings.health)
         yield db, book_parameters(settings, run.manifest.identity.as_of)

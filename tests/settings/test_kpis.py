@@ -198,6 +198,21 @@ def test_a_wrong_entry_is_refused_by_its_name(was, becomes, problem, catalogue):
     assert problem in raised.value.message
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        'requires = ["book", "payment"]',
+        'requires = ["book.customer_id"]\nother_bases = { snapshot_delta = ["book"] }',
+    ],
+)
+def test_parts_are_for_a_kpi_of_the_book_alone(more, catalogue):
+    with pytest.raises(KpiCatalogueError, match="has_parts is for a KPI that requires the book"):
+        catalogue(ENTRY.replace('requires = ["book"]', f"has_parts = true\n{more}"))
+
+    [kpi] = catalogue(ENTRY.replace('requires = ["book"]', 'requires = ["book"]\nhas_parts = true'))
+    assert kpi.has_parts
+
+
 @pytest.mark.parametrize("text", ["par_90 = 3", "[par_90", ENTRY + ENTRY])
 def test_a_catalogue_that_is_no_list_of_entries_is_refused(text, catalogue):
     with pytest.raises(KpiCatalogueError, match=r"kpis\.toml"):

@@ -8,7 +8,7 @@ from settings.kpis import load_catalogue
 from tests.warehouse.portable_sql import breaches
 
 SQL = Path(__file__).parents[2] / "warehouse" / "sql"
-FOLDERS = ("book", "kpi", "health", "loans")
+FOLDERS = ("book", "kpi", "health", "loans", "change")
 PORTABLE = sorted(path for folder in FOLDERS for path in (SQL / folder).rglob("*.sql"))
 OTHER_BASES = {f"kpi/{basis}" for kpi in load_catalogue() for basis in kpi.other_bases}
 

@@ -116,6 +116,30 @@ def kpi(
         show_kpi(name, settings, as_of, limit=shown, csv=csv, is_json=json)
 
 
+@app.command()
+def changed(
+    name: Annotated[
+        str | None, typer.Argument(metavar="KPI", help="One KPI with its loans; all without.")
+    ] = None,
+    since: Annotated[
+        date | None,
+        typer.Option(
+            parser=date.fromisoformat,
+            metavar="DATE",
+            help="Against the newest run of that day or earlier; the run before without it.",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many loans of each part to show.")] = 5,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Show what moved each KPI since an earlier run: delinquencies, payoffs, write-offs, loans."""
+    from deployments.commands.changed import show_changes
+    from settings.load import load_settings
+
+    show_changes(name, load_settings(portfolio=portfolio), since, shown=limit, is_json=json)
+
+
 @runs_app.callback()
 def runs(context: typer.Context, json: Json = False) -> None:
     """List the runs, newest first, and the attempts that failed."""

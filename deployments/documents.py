@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -9,6 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import JsonValue
 
 from settings.kpis import Kpi, load_catalogue
+from warehouse.change import KpiChange
+from warehouse.change_parts import MovedLoan
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of, contribution
@@ -60,6 +63,44 @@ def kpi_document(value: KpiValue, before: KpiValue | None) -> dict[str, JsonValu
         "previous_value": before and _text(before.value),
         "change": _text(change_of(value, before)),
         "definition_sha256": value.definition_sha256,
+    }
+
+
+def change_document(change: KpiChange) -> dict[str, JsonValue]:
+    """Return what moved one KPI; figures are strings, exact: the parts add up to the move."""
+    before = change.before
+    return {
+        "kpi": change.kpi,
+        "title": title_of(change.kpi),
+        "unit": change.unit,
+        "basis": change.now.basis,
+        "before": _text(before and before.value),
+        "now": _text(change.now.value),
+        "status_before": before and before.status,
+        "status_now": change.now.status,
+        "move": _text(change.move),
+        "parts": [
+            {
+                "name": part.name,
+                "title": part.title,
+                "amount": _text(part.amount),
+                "loans": part.loans,
+                "numerator": _text(part.numerator),
+                "denominator": _text(part.denominator),
+                "by_numerator": _text(part.by_numerator),
+                "by_denominator": _text(part.by_denominator),
+                "largest": [_loan_document(loan) for loan in part.largest],
+            }
+            for part in change.parts
+        ],
+        "reason": change.reason,
+    }
+
+
+def _loan_document(loan: MovedLoan) -> dict[str, JsonValue]:
+    return {
+        name: f"{told:f}" if isinstance(told, Decimal) else told
+        for name, told in asdict(loan).items()
     }
 
 

@@ -102,6 +102,13 @@ def _is_meant(folder: str, name: str) -> bool:
     )
 
 
-def earlier_run(layout: Layout, run: SealedRun) -> SealedRun | None:
-    """Return the run that this one is compared with, None for the first."""
-    return previous_run(layout, run.manifest.identity)
+def earlier_run(layout: Layout, run: SealedRun, since: date | None = None) -> SealedRun | None:
+    """Return the run that this one is compared with, None for the first.
+
+    It is the newest of an earlier day, up to `since` if that is given.
+    """
+
+    def is_early(earlier: SealedRun) -> bool:
+        return since is None or earlier.manifest.identity.as_of <= since
+
+    return previous_run(layout, run.manifest.identity, is_early)

@@ -12,6 +12,7 @@ from deployments.cli import run_command
 from tests.warehouse.mixed_tape import AS_OF, mixed_tape
 
 KEY = "a key for the tests alone, no secret"
+EARLIER_DAYS = ("2025-12-03", "2025-12-09")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,24 @@ def published(tape, tmp_path_factory):
         code = run_command(["run", "--input", str(tape)])
     (folder,) = (root / "data" / "runs").iterdir()
     return Published(root, folder, Done(code, out.getvalue(), err.getvalue()))
+
+
+@pytest.fixture(scope="session")
+def published_days(published, tape, tmp_path_factory):
+    """The published data folder with two earlier days of the same tape, to be read alone."""
+    root = tmp_path_factory.mktemp("days") / "home"
+    shutil.copytree(published.root, root, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+        _use(patch, root)
+        for day in EARLIER_DAYS:
+            run_command(["run", "--input", str(tape), "--as-of", day, "--backfill"])
+    return root
+
+
+@pytest.fixture
+def days(monkeypatch, published_days):
+    """The published folder of three days, in use: no test may change it."""
+    return _use(monkeypatch, published_days)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ READING = [
     ["kpi"],
     ["kpi", "par_90"],
     ["kpi", "rdr_90", "--loans"],
+    ["changed"],
+    ["changed", "par_90"],
     ["runs"],
     ["runs", "list"],
     ["runs", "latest"],

@@ -6,38 +6,17 @@ from deployments.documents import values_by_name
 from settings.errors import UsageError
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
-from warehouse.run_folder import SealedRun, list_runs, previous_run, read_current, run_folders
+from warehouse.run_folder import SealedRun, list_runs, previous_run, run_folders
+from warehouse.served import served_run
 
 _DATE_LENGTH = len("2025-12-26-")
 _ID_LENGTH = 8
-
-
-class NothingPublishedError(UsageError):
-    """No run has been published under this data folder yet."""
-
-    code = "NOTHING_PUBLISHED"
 
 
 class NoSuchRunError(UsageError):
     """No run, or more than one, answers to what was asked for."""
 
     code = "NO_SUCH_RUN"
-
-
-def served_run(layout: Layout) -> SealedRun:
-    """Return the run that `current` names for this book.
-
-    Raises:
-        NothingPublishedError: There is none yet.
-        HashMismatchError: It is damaged.
-    """
-    run = read_current(layout)
-    if run is None:
-        raise NothingPublishedError(
-            f"{layout.book} has published nothing under {layout.data}",
-            fix="publish a tape with `tapewatch run --input PATH`, or name another --portfolio",
-        )
-    return run
 
 
 class KpiNotInRunError(UsageError):

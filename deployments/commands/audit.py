@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deployments.commands.deliver import refuse_undelivered, send, show
 from deployments.documents import print_json
-from deployments.lookup import NothingPublishedError, folder_of
+from deployments.lookup import folder_of
 from deployments.render import open_console, print_facts
 from deployments.verdict import keep_verdict
 from settings.errors import DataRejectedError
@@ -20,6 +20,7 @@ from warehouse.audit import audit_payload, verify_audit_rows
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, run_folders, verify_all
+from warehouse.served import NothingPublishedError
 from warehouse.verify import Problem
 
 if TYPE_CHECKING:

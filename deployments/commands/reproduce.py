@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.documents import print_json
-from deployments.lookup import folder_of, served_run
+from deployments.lookup import folder_of
 from deployments.phases import PlainPhases
 from deployments.render import open_console, print_facts
 from settings.errors import DataRejectedError
@@ -19,6 +19,7 @@ from warehouse.manifest import load_manifest
 from warehouse.output import read_health, read_kpis
 from warehouse.reproduce import reproduce
 from warehouse.run_folder import SealedRun
+from warehouse.served import served_run
 
 
 class ReproduceDiffersError(DataRejectedError):

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import catalogue, print_json, run_document, values_by_name
-from deployments.lookup import NothingPublishedError, earlier_run, folder_of
+from deployments.lookup import earlier_run, folder_of
 from deployments.render import (
     open_console,
     print_facts,
@@ -28,6 +28,7 @@ from warehouse.json_text import JsonObject
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, read_current, run_folders
+from warehouse.served import NothingPublishedError
 
 _SHOWN_RUNS = 30
 _SHOWN_FAILURES = 10

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.documents import print_json
-from deployments.lookup import NothingPublishedError, folder_of, served_run
+from deployments.lookup import folder_of
 from deployments.render import open_console, print_facts
 from deployments.verdict import keep_verdict
 from settings.errors import DataRejectedError
@@ -19,6 +19,7 @@ from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.rebuild import Rebuilt, rebuild
 from warehouse.run_folder import SealedRun, run_folders
+from warehouse.served import NothingPublishedError, served_run
 from warehouse.verify import Problem, verify_folder
 
 

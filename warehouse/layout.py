@@ -79,6 +79,11 @@ class Layout:
         return self.data / "verification"
 
     @property
+    def history(self) -> Path:
+        """KPIs of past days of this book, one folder a run they come from; may be made again."""
+        return self.data / "history" / self.book
+
+    @property
     def log_runs(self) -> Path:
         """One folder an attempt, for people to read."""
         return self.logs / "runs"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.warehouse.book_oracle import Cash, Loan, book_on, kpis_on
 from tests.warehouse.tape_builder import Tape, write_tables
-from tests.warehouse.valued_tape import BookRow, settings_for, value_csvs
+from tests.warehouse.valued_tape import BookRow, settings_for, value_csvs, value_past
 from warehouse.quality import Reconciliation
 from warehouse.synthetic import SYNTHETIC_AS_OF, write_tape
 
@@ -159,6 +159,28 @@ def test_a_later_export_changes_nothing_that_was_said_of_an_earlier_day(tape, la
 
     assert after.book == before.book
     assert values(after) == values(before)
+
+
+def cut(tape, day):
+    """Return the tape as it was on that day: what was not yet lent or paid is not in it."""
+    born = [loan for loan in tape.loans if loan.disbursed <= day]
+    return Tape(
+        [replace(loan, payments=tuple(p for p in loan.payments if p.on <= day)) for loan in born]
+    )
+
+
+@law(8)
+@given(tapes(), st.dates(date(2025, 7, 1), AS_OF))
+def test_a_backfilled_day_is_the_day_of_the_tape_that_was_cut_there(tape, day):
+    then = cut(tape, day)
+    assume(has_snapshots(tape) and has_snapshots(then))
+
+    with tempfile.TemporaryDirectory() as root:
+        folder = tape.write(Path(root) / "tape")
+        [past] = value_past(folder, LAST_EVENT, (day,), settings_for(Path(root)))
+    [told] = valued(then, (day,))
+
+    assert {name: kpi for name, kpi in past.items() if name != "data_quality_score"} == values(told)
 
 
 @law(6)

@@ -1,6 +1,7 @@
 """Take a small tape through the code of every phase, without the protocol around it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from settings.kpis import load_catalogue
 from settings.load import load_settings
 from settings.model import Settings
+from warehouse.backfill import past_values
 from warehouse.book import book_parameters, build_book
 from warehouse.canonical import Dates, read_tape
 from warehouse.container import open_container
@@ -63,6 +65,23 @@ def settings_for(root: Path, **variables: str) -> Settings:
 
 def value_csvs(csvs: Path, days: tuple[date, ...], settings: Settings) -> list[Valued]:
     """Read the four CSVs of a folder and value them at the end of each of `days`."""
+    with _open_tape(csvs, settings, max(days)) as (db, run):
+        db.execute("create table quality_result (level varchar, is_passed boolean)")
+        return [_value(db, book_parameters(settings, as_of), run, settings) for as_of in days]
+
+
+def value_past(
+    csvs: Path, as_of: date, days: tuple[date, ...], settings: Settings
+) -> list[dict[str, KpiValue]]:
+    """Read the four CSVs of a folder as of one day and backfill each of `days`."""
+    with _open_tape(csvs, settings, as_of) as (db, run):
+        build_book(db, run, book_parameters(settings, as_of))
+        db.execute("drop view book")
+        return [{kpi.name: kpi for kpi in past_values(db, settings, day)} for day in days]
+
+
+@contextmanager
+def _open_tape(csvs: Path, settings: Settings, last: date):
     read, run = csvs / "read", csvs / "run"
     for made in (read, run):
         made.mkdir(exist_ok=True)
@@ -70,12 +89,10 @@ def value_csvs(csvs: Path, days: tuple[date, ...], settings: Settings) -> list[V
         [csvs / table.file_name for table in TAPE_TABLES], read, archive_limits(settings)
     )
     files = lay_out(container, recognize(container.candidates, csvs.name), {})
-    dates = Dates(None, max(days))
     with open_engine(settings.engine, csvs / "spill", (csvs,)) as db:
-        read_tape(db, FOUR_TABLES, files, read, settings, dates)
+        read_tape(db, FOUR_TABLES, files, read, settings, Dates(None, last))
         sort_out(db, read, run, settings.quality)
-        db.execute("create table quality_result (level varchar, is_passed boolean)")
-        return [_value(db, book_parameters(settings, as_of), run, settings) for as_of in days]
+        yield db, run
 
 
 def _value(db, parameters, run: Path, settings: Settings) -> Valued:

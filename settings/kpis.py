@@ -99,6 +99,12 @@ class Kpi:
         exact = exact_number(value)
         return "unknown" if exact is None else self._figure(exact) + _OUT_OF.get(self.unit, "")
 
+    @property
+    def step(self) -> Decimal:
+        """The smallest move that people see: a hundredth of a percent, a cent, one loan."""
+        percent = 2 if self.unit == "ratio" else 0
+        return Decimal(1).scaleb(-_DECIMALS[self.unit] - percent)
+
     def _figure(self, value: Decimal) -> str:
         shown = value.scaleb(2) if self.unit == "ratio" else value
         with localcontext(rounding=ROUND_HALF_UP):  # as DuckDB rounds

@@ -350,6 +350,21 @@ class OperationsSettings(Section):
         return self
 
 
+class AnomalySettings(Section):
+    """When a KPI is unusual against its own past; none of it changes a value."""
+
+    points: AtLeastOne  # of the past, the newest ones, that a value is judged by
+    min_points: AtLeastOne  # fewer say nothing
+    factor: Factor  # how many spreads from the median are still usual
+    floor_ratio: Ratio  # of the median: the spread is never taken for less
+
+    @model_validator(mode="after")
+    def _enough_points_can_count(self) -> Self:
+        if self.min_points > self.points:
+            raise ValueError("min_points must not be more than points")
+        return self
+
+
 class PhaseSettings(Section):
     """How often a phase is tried again, and how long one try may take."""
 
@@ -411,6 +426,7 @@ class Settings(BaseSettings):
     quality: QualitySettings
     health: HealthSettings
     operations: OperationsSettings
+    anomaly: AnomalySettings
     phases: PhasesSettings
     retention: RetentionSettings
 

@@ -1,0 +1,78 @@
+"""Say whether a KPI is unusual against its own past: beyond so many spreads from its median.
+
+The spread is the median absolute deviation, which a few wild days do not move, scaled so that it
+is a standard deviation where values are normally distributed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from statistics import median
+from typing import Literal
+
+from settings.kpis import Kpi, load_catalogue
+from settings.model import AnomalySettings
+from warehouse.trend import Point
+
+Side = Literal["better", "worse", "higher", "lower"]
+
+_NORMAL = Decimal("1.4826")  # of a normal distribution: standard deviation / median deviation
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """What a KPI's own past says of its value; `reason` is why it cannot be told.
+
+    `side` is where an unusual value lies: better or worse, and of a KPI of which neither can be
+    said, higher or lower. `spread` is never below what `AnomalySettings` asks for.
+    """
+
+    is_unusual: bool | None
+    side: Side | None
+    median: Decimal | None
+    spread: Decimal | None
+    n: int
+    reason: str | None = None
+
+
+def judge(
+    kpi: Kpi, value: Decimal | None, past: Sequence[Decimal], settings: AnomalySettings
+) -> Anomaly:
+    """Judge `value` by the values before it, oldest first; the last `points` of them count."""
+    recent = past[-settings.points :]
+    if value is None:
+        return Anomaly(None, None, None, None, len(recent), "the value itself is unknown")
+    if len(recent) < settings.min_points:
+        reason = f"only {len(recent)} earlier values, at least {settings.min_points} are needed"
+        return Anomaly(None, None, None, None, len(recent), reason)
+    usual = median(recent)
+    deviation = median(abs(one - usual) for one in recent)
+    # where nothing ever moved, what people cannot see or would shrug at is no news
+    spread = max(_NORMAL * deviation, settings.floor_ratio * abs(usual), kpi.step)
+    is_unusual = abs(value - usual) > settings.factor * spread
+    side = _side(kpi, is_higher=value > usual) if is_unusual else None
+    return Anomaly(is_unusual, side, usual, spread, len(recent))
+
+
+def judge_point(
+    kpi: Kpi, points: Sequence[Point], as_of: date, settings: AnomalySettings
+) -> Anomaly:
+    """Judge the point of a day by those before it in its series; unknown ones do not count."""
+    value = next((point.value for point in points if point.as_of == as_of), None)
+    earlier = (point.value for point in points if point.as_of < as_of)
+    return judge(kpi, value, [one for one in earlier if one is not None], settings)
+
+
+def judge_trend(
+    trend: Mapping[str, Sequence[Point]], as_of: date, settings: AnomalySettings
+) -> dict[str, Anomaly]:
+    """Judge every KPI of a trend, as `read_trend` returns it, that is still in the catalogue."""
+    kpis = (kpi for kpi in load_catalogue() if kpi.name in trend)
+    return {kpi.name: judge_point(kpi, trend[kpi.name], as_of, settings) for kpi in kpis}
+
+
+def _side(kpi: Kpi, *, is_higher: bool) -> Side:
+    if kpi.direction == "none":
+        return "higher" if is_higher else "lower"
+    return "better" if is_higher == (kpi.direction == "higher") else "worse"

@@ -1,0 +1,30 @@
+"""The backfill flow: the KPIs of past days, worked out from the tape that is served."""
+
+from datetime import date
+
+from prefect import flow
+
+from settings.load import load_settings
+from tasks.backfill import backfill_past
+from warehouse.backfill import Backfilled, Every, PastDays
+
+
+@flow(name="backfill", flow_run_name="backfill", persist_result=False, validate_parameters=True)
+def backfill(
+    first: date | None = None,
+    last: date | None = None,
+    every: Every = "month",
+    portfolio: str | None = None,
+) -> Backfilled:
+    """Work out every KPI of each month end, Sunday or day in the range.
+
+    Args:
+        first: Where the range begins; at the first loan when absent.
+        last: Where it ends; at the day of the served run when absent, and never later.
+        every: month, week or day.
+        portfolio: Whose book this is; the settings' portfolio when absent.
+
+    Raises:
+        TapewatchError: What stopped it, with the next step.
+    """
+    return backfill_past(load_settings(portfolio=portfolio), PastDays(first, last, every))

@@ -30,7 +30,7 @@ TRIALS ?= 1000
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then its KPIs
@@ -77,6 +77,10 @@ serve: $(VENV)/.run ## Prefect's server, a worker, every deployment and the expo
 .PHONY: deploy
 deploy: $(VENV)/.run ## register the deployments with the server of PREFECT_API_URL
 	$(BIN)/python -m deployments.deploy
+
+.PHONY: bench-backfill
+bench-backfill: $(VENV)/.dev ## every month end of a tape of a million loans, from one run
+	$(BIN)/python -m deployments.bench_backfill
 
 .PHONY: observe
 observe: $(VENV)/.run ## exporter, Prometheus and Alertmanager on this machine, over the last runs

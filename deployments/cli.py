@@ -5,7 +5,7 @@ import sys
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -86,6 +86,54 @@ def run(
     accepted = accepted_anomaly(accept_anomaly, reason)
     request = RunRequest(tuple(inputs or ()), as_of, backfill, accepted)
     run_tape(request, portfolio, is_profiled=profile, is_json=json)
+
+
+@app.command()
+def backfill(
+    first: Annotated[
+        date | None,
+        typer.Option(
+            "--from", parser=date.fromisoformat, metavar="DATE", help="The first loan without it."
+        ),
+    ] = None,
+    last: Annotated[
+        date | None,
+        typer.Option(
+            "--to", parser=date.fromisoformat, metavar="DATE", help="The run's day without it."
+        ),
+    ] = None,
+    every: Annotated[
+        Literal["month", "week", "day"], typer.Option(help="Month ends, Sundays or each day.")
+    ] = "month",
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Work out the KPIs of past days from the served tape; what is known is left as it is."""
+    from deployments.commands.backfill import backfill_past
+    from settings.load import load_settings
+    from warehouse.backfill import PastDays
+
+    asked = PastDays(first, last, every)
+    backfill_past(load_settings(portfolio=portfolio), asked, is_json=json)
+
+
+@app.command()
+def history(
+    kpi: Annotated[
+        str | None, typer.Argument(metavar="[KPI]", help="One KPI; all of them without.")
+    ] = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Show the course of a KPI: what runs said day by day, and what was backfilled before."""
+    from deployments.commands.history import show_all, show_one
+    from settings.load import load_settings
+
+    settings = load_settings(portfolio=portfolio)
+    if kpi is None:
+        show_all(settings, is_json=json)
+    else:
+        show_one(kpi, settings, is_json=json)
 
 
 @app.command()

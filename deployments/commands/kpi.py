@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments import unusual
 from deployments.documents import kpi_document, print_json, run_document, values_by_name
 from deployments.lookup import earlier_run, kpi_of_run, run_of_day
 from deployments.render import (
@@ -29,6 +30,7 @@ from deployments.spreadsheet import write_csv
 from settings.errors import UsageError
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
+from warehouse.anomaly import Anomaly
 from warehouse.book import book_parameters
 from warehouse.engine import bound, read_sql
 from warehouse.kinds import TapeFacts, sql_folder
@@ -54,6 +56,7 @@ class _View:
     value: KpiValue
     before: KpiValue | None
     settings: Settings
+    judged: Anomaly | None
 
     @property
     def sql_folder(self) -> str:
@@ -87,11 +90,13 @@ def show_kpis(settings: Settings, as_of: date | None, *, is_json: bool) -> None:
     layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
     before = earlier_run(layout, run)
+    judged = unusual.judge_run(layout, run, settings)
     if is_json:
-        print_json(run_document(run, before, _served_name(layout)))
+        print_json(unusual.add_anomalies(run_document(run, before, _served_name(layout)), judged))
         return
     console = open_console()
     print_kpis(console, run, before)
+    unusual.print_unusual(console, judged)
     console.print()
     print_reconciliation(console, run)
     print_facts(console, {**trust_facts(run), "run": _run_line(layout, run)})
@@ -118,7 +123,8 @@ def show_kpi(
     run = run_of_day(layout, as_of)
     value = kpi_of_run(run, name)
     before = values_by_name(earlier_run(layout, run)).get(name)
-    view = _View(kpi, run, value, before, settings)
+    judged = unusual.judge_run(layout, run, settings).get(name)
+    view = _View(kpi, run, value, before, settings, judged)
     behind = None if limit is None else _loans(view, limit)
     if csv is not None:
         _write_loans(csv, view, behind)
@@ -166,6 +172,7 @@ def _document(view: _View) -> dict[str, JsonValue]:
     manifest = view.run.manifest
     return {
         **kpi_document(view.value, view.before),
+        "anomaly": unusual.anomaly_document(view.judged),
         "description": view.kpi.description,
         "formula": view.kpi.formula,
         "source": view.kpi.source,
@@ -224,6 +231,7 @@ def _print_view(console: Console, view: _View) -> None:
         "value": "" if value.value is None else f"{value.value:f} (basis {value.basis})",
         "thresholds": kpi.threshold_line(),
         "change": _change_line(view),
+        "unusual": unusual.unusual_line(kpi, view.judged),
         "SQL": view.sql_path,
         "SQL sha256": f"{value.definition_sha256} ({same})",
         "given": ", ".join(f"{name} {told}" for name, told in view.parameters().items()),

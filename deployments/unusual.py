@@ -1,0 +1,69 @@
+"""Tell which KPIs of a run are unusual against their own past."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import cast
+
+from pydantic import JsonValue
+from rich.console import Console
+
+from deployments.documents import catalogue
+from deployments.render import COLOURS
+from settings.kpis import Kpi
+from settings.model import Settings
+from warehouse.anomaly import Anomaly, judge_trend
+from warehouse.json_text import JsonObject
+from warehouse.layout import Layout
+from warehouse.run_folder import SealedRun
+from warehouse.trend import read_trend
+
+
+def judge_run(layout: Layout, run: SealedRun, settings: Settings) -> dict[str, Anomaly]:
+    """Judge every KPI of a run by what runs and history say of the days before it."""
+    identity = run.manifest.identity
+    trend = read_trend(layout, identity.book, catalogue(), identity.as_of)
+    return judge_trend(trend, identity.as_of, settings.anomaly)
+
+
+def unusual_line(kpi: Kpi, judged: Anomaly | None) -> str:
+    """Return how far out an unusual value lies; nothing of one that is usual or not judged."""
+    if judged is None or not judged.is_unusual:
+        return ""
+    usual, spread = kpi.format(judged.median), kpi.format(judged.spread)
+    past = f"median {usual} and spread {spread} of {judged.n} earlier values"
+    return f"{judged.side} than usual: {past}"
+
+
+def print_unusual(console: Console, judged: Mapping[str, Anomaly]) -> None:
+    """Show one line for each unusual KPI."""
+    for name, kpi in catalogue().items():
+        if line := unusual_line(kpi, judged.get(name)):
+            told = f"unusual: {kpi.title}: {line}"
+            console.print(told, style=COLOURS["warning"], markup=False, soft_wrap=True)
+
+
+def add_anomalies(document: JsonObject, judged: Mapping[str, Anomaly]) -> JsonObject:
+    """Return a run's document in which each KPI tells whether it is unusual."""
+    kpis = cast("list[dict[str, JsonValue]]", document["kpis"])
+    told: list[JsonValue] = [
+        {**kpi, "anomaly": anomaly_document(judged.get(str(kpi["name"])))} for kpi in kpis
+    ]
+    return {**document, "kpis": told}
+
+
+def anomaly_document(judged: Anomaly | None) -> dict[str, JsonValue] | None:
+    """Return what `--json` tells of it; None of a KPI that left the catalogue."""
+    if judged is None:
+        return None
+    return {
+        "is_unusual": judged.is_unusual,
+        "side": judged.side,
+        "median": _text(judged.median),
+        "spread": _text(judged.spread),
+        "n": judged.n,
+        "reason": judged.reason,
+    }
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number:f}"

@@ -10,19 +10,8 @@ from rich.console import Console
 from deployments.documents import catalogue
 from deployments.render import COLOURS
 from settings.kpis import Kpi
-from settings.model import Settings
-from warehouse.anomaly import Anomaly, judge_trend
+from warehouse.anomaly import Anomaly
 from warehouse.json_text import JsonObject
-from warehouse.layout import Layout
-from warehouse.run_folder import SealedRun
-from warehouse.trend import read_trend
-
-
-def judge_run(layout: Layout, run: SealedRun, settings: Settings) -> dict[str, Anomaly]:
-    """Judge every KPI of a run by what runs and history say of the days before it."""
-    identity = run.manifest.identity
-    trend = read_trend(layout, identity.book, catalogue(), identity.as_of)
-    return judge_trend(trend, identity.as_of, settings.anomaly)
 
 
 def unusual_line(kpi: Kpi, judged: Anomaly | None) -> str:

@@ -353,8 +353,8 @@ class OperationsSettings(Section):
 class AnomalySettings(Section):
     """When a KPI is unusual against its own past; none of it changes a value."""
 
-    points: AtLeastOne  # of the past, the newest ones, that a value is judged by
-    min_points: AtLeastOne  # fewer say nothing
+    points: AtLeastOne  # earlier days, the newest ones, that a value is judged by
+    min_points: AtLeastOne  # fewer known values among them say nothing
     factor: Factor  # how many spreads from the median are still usual
     floor_ratio: Ratio  # of the median: the spread is never taken for less
 

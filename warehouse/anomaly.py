@@ -13,7 +13,9 @@ from typing import Literal
 
 from settings.kpis import Kpi, load_catalogue
 from settings.model import AnomalySettings
-from warehouse.trend import Point
+from warehouse.layout import Layout
+from warehouse.run_folder import SealedRun
+from warehouse.trend import Point, read_trend
 
 Side = Literal["better", "worse", "higher", "lower"]
 
@@ -39,7 +41,7 @@ class Anomaly:
 def judge(
     kpi: Kpi, value: Decimal | None, past: Sequence[Decimal], settings: AnomalySettings
 ) -> Anomaly:
-    """Judge `value` by the values before it, oldest first; the last `points` of them count."""
+    """Judge `value` by the known values before it, oldest first; the last `points` count."""
     recent = past[-settings.points :]
     if value is None:
         return Anomaly(None, None, None, None, len(recent), "the value itself is unknown")
@@ -58,10 +60,10 @@ def judge(
 def judge_point(
     kpi: Kpi, points: Sequence[Point], as_of: date, settings: AnomalySettings
 ) -> Anomaly:
-    """Judge the point of a day by those before it in its series; unknown ones do not count."""
+    """Judge the point of a day by the last points before it; unknown ones say nothing."""
     value = next((point.value for point in points if point.as_of == as_of), None)
-    earlier = (point.value for point in points if point.as_of < as_of)
-    return judge(kpi, value, [one for one in earlier if one is not None], settings)
+    recent = [point.value for point in points if point.as_of < as_of][-settings.points :]
+    return judge(kpi, value, [one for one in recent if one is not None], settings)
 
 
 def judge_trend(
@@ -70,6 +72,19 @@ def judge_trend(
     """Judge every KPI of a trend, as `read_trend` returns it, that is still in the catalogue."""
     kpis = (kpi for kpi in load_catalogue() if kpi.name in trend)
     return {kpi.name: judge_point(kpi, trend[kpi.name], as_of, settings) for kpi in kpis}
+
+
+def judge_run(layout: Layout, run: SealedRun, settings: AnomalySettings) -> dict[str, Anomaly]:
+    """Judge every KPI of a run by what runs and history say of the days before it.
+
+    Raises:
+        StorageError: The history cannot be read.
+    """
+    identity = run.manifest.identity
+    names = [kpi.name for kpi in load_catalogue()]
+    days = settings.points + 1  # its own
+    trend = read_trend(layout, identity.book, names, identity.as_of, days)
+    return judge_trend(trend, identity.as_of, settings)
 
 
 def _side(kpi: Kpi, *, is_higher: bool) -> Side:

@@ -38,6 +38,18 @@ class KpiHistory:
         manifest = run.manifest
         return cls(layout.history / run.name, manifest.run_id, manifest.identity.sql_sha256)
 
+    @staticmethod
+    def runs(layout: Layout) -> list[str]:
+        """Return the names of the runs that have a history, be they there still or not.
+
+        Raises:
+            StorageError: The folder cannot be read.
+        """
+        if not layout.history.is_dir():
+            return []
+        with typed_storage(layout.history):
+            return [path.name for path in layout.history.iterdir() if path.is_dir()]
+
     def days(self) -> list[date]:
         """Return the days that are there, the oldest first, without reading any.
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 from settings.errors import InternalError, TapewatchError
@@ -237,6 +238,14 @@ def _readable(folders: list[Path]) -> Iterator[SealedRun]:
             yield SealedRun(folder, load_manifest(folder))
         except TapewatchError:
             continue  # one rotten old run must not stop today's; `verify` tells of it
+
+
+def runs_back(layout: Layout, book: tuple[str, str], until: date) -> Iterator[SealedRun]:
+    """Yield the readable runs of a book up to a day, newest first, each read when asked for."""
+    folders = [f for f in reversed(run_folders(layout)) if f.name[:10] <= until.isoformat()]
+    for _, day in groupby(folders, lambda folder: folder.name[:10]):
+        runs = [run for run in _readable([*day]) if run.manifest.identity.book == book]
+        yield from sorted(runs, key=lambda run: run.manifest.order, reverse=True)
 
 
 def runs_of_inputs(layout: Layout, sizes: tuple[int, ...]) -> Iterator[SealedRun]:

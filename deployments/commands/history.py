@@ -12,7 +12,7 @@ from deployments.render import COLOURS, open_console, status_text
 from deployments.unusual import anomaly_document, unusual_line
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
-from warehouse.anomaly import Anomaly, judge_trend
+from warehouse.anomaly import Anomaly, judge_run
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.served import served_run
@@ -65,7 +65,7 @@ def _read(
     run = served_run(layout)
     identity = run.manifest.identity
     trend = read_trend(layout, identity.book, names, identity.as_of)
-    return run, trend, judge_trend(trend, identity.as_of, settings.anomaly)
+    return run, trend, judge_run(layout, run, settings.anomaly)
 
 
 def _hint(console: Console, trend: Mapping[str, Sequence[Point]]) -> None:

@@ -30,7 +30,7 @@ from deployments.spreadsheet import write_csv
 from settings.errors import UsageError
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
-from warehouse.anomaly import Anomaly
+from warehouse.anomaly import Anomaly, judge_run
 from warehouse.book import book_parameters
 from warehouse.engine import bound, read_sql
 from warehouse.kinds import TapeFacts, sql_folder
@@ -90,7 +90,7 @@ def show_kpis(settings: Settings, as_of: date | None, *, is_json: bool) -> None:
     layout = Layout.of(settings)
     run = run_of_day(layout, as_of)
     before = earlier_run(layout, run)
-    judged = unusual.judge_run(layout, run, settings)
+    judged = judge_run(layout, run, settings.anomaly)
     if is_json:
         print_json(unusual.add_anomalies(run_document(run, before, _served_name(layout)), judged))
         return
@@ -123,7 +123,7 @@ def show_kpi(
     run = run_of_day(layout, as_of)
     value = kpi_of_run(run, name)
     before = values_by_name(earlier_run(layout, run)).get(name)
-    judged = unusual.judge_run(layout, run, settings).get(name)
+    judged = judge_run(layout, run, settings.anomaly).get(name)
     view = _View(kpi, run, value, before, settings, judged)
     behind = None if limit is None else _loans(view, limit)
     if csv is not None:

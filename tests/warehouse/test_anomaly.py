@@ -134,12 +134,14 @@ def points(*values, until=AS_OF):
     ]
 
 
-def test_a_point_is_judged_by_the_known_points_before_its_day():
-    series = points(80, 90, None, 100, 110, 130, 500, 80, 80, until=AS_OF + timedelta(days=2))
+def test_a_point_is_judged_by_the_last_points_before_its_day():
+    series = points(9000, 90, None, 100, 110, 130, 500, 80, 80, until=AS_OF + timedelta(days=2))
 
-    judged = judge_point(OUTSTANDING, series, AS_OF, rules())
+    judged = judge_point(OUTSTANDING, series, AS_OF, rules(min_points=4))
 
-    assert (judged.is_unusual, judged.side, judged.median, judged.n) == (True, "higher", 100, 5)
+    # of the five before it 90, 100, 110 and 130 are known: median 105; moves 15, 5, 5, 25
+    assert (judged.is_unusual, judged.side, judged.n) == (True, "higher", 4)
+    assert (judged.median, judged.spread) == (105, Decimal("14.826"))
 
 
 def test_a_day_without_a_point_cannot_be_judged():

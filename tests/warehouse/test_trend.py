@@ -58,6 +58,10 @@ class Ledger:
     def trend(self, until=DAY, name="par_90"):
         return read_trend(self.layout, BOOK, [name], until)[name]
 
+    def newest(self, days):
+        points = read_trend(self.layout, BOOK, ["par_90"], DAY, days)["par_90"]
+        return [str(point.as_of)[5:] for point in points]
+
     def figures(self, until=DAY):
         return {str(point.as_of)[5:]: str(point.value) for point in self.trend(until)}
 
@@ -121,6 +125,17 @@ def test_nothing_later_than_the_day_that_is_asked_for_is_told(ledger):
     ledger.backfill(late, value(before(9), "0.99"), value(before(0), "0.98"))
 
     assert ledger.figures(before(1)) == {"12-01": "0.01", "12-09": "0.02"}
+
+
+def test_only_the_newest_days_are_read_where_no_more_are_wanted(ledger):
+    run = ledger.seal(DAY, value(DAY, "0.03"))
+    for n in (1, 2, 5, 6):
+        ledger.seal(before(n), value(before(n), "0.02"))
+    ledger.seal(before(1), value(before(1), "0.04"), tape="b")
+    ledger.backfill(run, *(value(before(n), "0.01") for n in (2, 3, 7)))
+
+    every = ["12-03", "12-04", "12-05", "12-07", "12-08", "12-09", "12-10"]
+    assert [ledger.newest(days) for days in range(1, 9)] == [every[-days:] for days in range(1, 9)]
 
 
 def test_a_run_of_another_portfolio_is_left_out(ledger):

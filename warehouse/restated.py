@@ -18,6 +18,7 @@ from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
 from warehouse.output import read_kpis
 from warehouse.quality import CheckResult
 from warehouse.run_folder import SealedRun
+from warehouse.verify import check_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,12 +52,16 @@ _LAST_TOLD = {
 def view_previous(
     db: DuckDBPyConnection, compared: SealedRun | None, *, tells_facility: bool = False
 ) -> None:
-    """Offer the compared run's loans and book as previous_<table>; no rows where it has none."""
+    """Offer the compared run's loans and book as previous_<table>; no rows where it has none.
+
+    Raises:
+        HashMismatchError: A table of it is not what was sealed: it proves nothing about today's.
+    """
     for table, columns in _PREVIOUS.items():
-        path = None if compared is None else compared.folder / f"{table}.parquet"
-        is_there = path is not None and path.is_file()
+        name = f"{table}.parquet"
         source = f"{identifier(table)} where false"
-        if is_there:
+        if compared is not None and name in compared.manifest.files:
+            path = check_file(compared.folder, compared.manifest, name)
             source = f"read_parquet({literal(str(path))})"
         elif table == "facility_position" and not tells_facility:
             continue  # no kind of tape but one has it, and no check of another asks for it

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from settings.errors import TapewatchError
 from warehouse.book import book_parameters
 from warehouse.change import KpiChange, compute_changes, without_earlier_run
 from warehouse.change_loans import Telling
-from warehouse.durable import replace_file, sha256_file
+from warehouse.durable import replace_file
 from warehouse.job import Job, Transformed
 from warehouse.kpis import KpiValue
-from warehouse.manifest import HashMismatchError
 from warehouse.run_folder import SealedRun
 from warehouse.storage_errors import typed_storage
-from warehouse.verify import check_folder
+from warehouse.verify import check_file, check_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -79,19 +77,9 @@ def read_changes(run: SealedRun) -> Changes | None:
         HashMismatchError: Its changes.json is missing, or another than was sealed.
         StorageError: It cannot be read.
     """
-    facts = run.manifest.files.get(CHANGES_FILE)
-    if facts is None:
+    if CHANGES_FILE not in run.manifest.files:
         return None
-    path: Path = run.folder / CHANGES_FILE
-    damaged = HashMismatchError(
-        f"{path} is not what was sealed",
-        fix=f"run `tapewatch verify {run.name}`, and restore the folder from a backup",
-    )
-    if not path.is_file() or sha256_file(path) != facts.sha256:
-        raise damaged
+    path = check_file(run.folder, run.manifest, CHANGES_FILE)
     with typed_storage(path):
         text = path.read_bytes()
-    try:
-        return _CHANGES.validate_json(text)
-    except ValidationError:
-        raise damaged from None
+    return _CHANGES.validate_json(text)

@@ -67,10 +67,25 @@ def check_folder(folder: Path) -> Manifest:
     manifest = load_manifest(folder)
     problems = verify_folder(folder)
     if problems:
-        first = problems[0]
-        raise HashMismatchError(
-            f"{folder}: {first.file} {first.what} ({len(problems)} problems)",
-            fix=f"move {folder} out of runs, then run the tape of that day again",
-            evidence={"problems": [f"{p.file} {p.what}" for p in problems]},
-        )
+        raise _mismatch(folder, [f"{p.file} {p.what}" for p in problems])
     return manifest
+
+
+def check_file(folder: Path, manifest: Manifest, name: str) -> Path:
+    """Return the path of one sealed file after checking every byte of it.
+
+    Raises:
+        HashMismatchError: It is missing, or not what was sealed.
+    """
+    problems = _compare(folder / name, manifest.files[name])
+    if problems:
+        raise _mismatch(folder, [f"{name} {what}" for what in problems])
+    return folder / name
+
+
+def _mismatch(folder: Path, problems: list[str]) -> HashMismatchError:
+    return HashMismatchError(
+        f"{folder}: {problems[0]} ({len(problems)} problems)",
+        fix=f"move {folder} out of runs, then run the tape of that day again",
+        evidence={"problems": problems},
+    )

@@ -176,3 +176,17 @@ def test_a_tape_that_no_longer_tells_the_day_restates_nothing(empty_desk, tmp_pa
 
     assert after.sealed.manifest.quality["restated"] is None
     assert kpis_of(after)["par_7"].value == 0
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_bytes(b"rotten"), lambda p: p.unlink()])
+def test_an_earlier_run_that_is_rotten_proves_nothing_and_is_named_with_what_to_do(
+    empty_desk, tmp_path, harm
+):
+    before = empty_desk.run(ledger(tmp_path / "1"), as_of=YESTERDAY)
+    harm(before.sealed.folder / "book.parquet")
+
+    tape = ledger(tmp_path / "2")
+    line = empty_desk.refuse(tape, as_of=TODAY, code="HASH_MISMATCH")
+
+    assert "book.parquet" in line
+    assert f"move {before.sealed.folder} out of runs" in line

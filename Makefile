@@ -113,6 +113,36 @@ soak: $(VENV)/.dev $(NODE_MODULES) ## the randomized trials, many more of them: 
 	TRIAL_JOURNAL=$${TRIAL_JOURNAL:-data/soak-trials.jsonl} \
 	$(PYTEST) -m slow --trials $(TRIALS)
 
+SECRETS := .secrets.baseline
+
+.PHONY: secret-scan
+secret-scan: $(VENV)/.dev ## no key, token or password in what git tracks, but those known to be none
+	git ls-files -z | grep -zvE '^(requirements.*\.txt|.*package-lock\.json|grafana/dashboards/.*)$$' \
+		| xargs -0 $(BIN)/detect-secrets-hook --baseline $(SECRETS)
+
+.PHONY: secret-baseline
+secret-baseline: $(VENV)/.dev ## take what secret-scan finds now as no secrets: look at each before
+	$(BIN)/detect-secrets scan --plugin .ci/secret_patterns.py \
+		--exclude-files '^(requirements.*\.txt|.*package-lock\.json|grafana/dashboards/.*)$$' \
+		| sed 's|"file://.*/\.ci/|"file://.ci/|' > $(SECRETS)
+
+.PHONY: dependency-audit
+dependency-audit: $(VENV)/.dev ## known weaknesses of what the lock names; "not run" without advisories
+	$(BIN)/python -m deployments.dependency_audit
+
+.PHONY: sbom
+sbom: $(VENV)/.dev ## dist/sbom.json: everything the product is made of, in CycloneDX
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file dist/sbom.json requirements.txt
+
+.PHONY: audit-code
+audit-code: check secret-scan sbom dependency-audit ## every check of the code and of what it is built on
+
+.PHONY: upgrade
+upgrade: ## newest versions of everything, then the whole of quality
+	$(MAKE) lock LOCK_ARGS=--upgrade
+	$(MAKE) quality
+
 .PHONY: install-dev
 install-dev: $(VENV)/.dev $(NODE_MODULES) ## everything the other targets need
 

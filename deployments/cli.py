@@ -244,6 +244,22 @@ def verify(
 
 
 @app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; kept with every run that is taken back.")],
+    run: Annotated[
+        str | None, typer.Argument(help="The one before the served one without it.")
+    ] = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Serve an earlier run again; later ones stay sealed, and are not served by being repeated."""
+    from deployments.commands.rollback import roll_back_to
+    from settings.load import load_settings
+
+    roll_back_to(load_settings(portfolio=portfolio), run, reason, is_json=json)
+
+
+@app.command()
 def reproduce(
     run: Annotated[
         str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")

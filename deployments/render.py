@@ -26,9 +26,11 @@ from warehouse.delivery import Delivered
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of, contribution
+from warehouse.layout import Layout
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Reconciliation
 from warehouse.run_folder import SealedRun
+from warehouse.withdrawn import is_withdrawn
 
 COLOURS: Mapping[Status, str] = {
     "ok": "green",
@@ -75,6 +77,8 @@ def print_outcome(
         "already_published": f"already published: nothing changed, run {run.name}",
         "no_new_data": f"no new data: the export is the one of run {run.name}, nothing changed",
     }[outcome.outcome]
+    if is_withdrawn(Layout.of(settings), run.name):
+        said += "; it was withdrawn by a rollback and is not served"
     console.print(said, style="bold", markup=False, soft_wrap=True)
     console.print()
     print_kpis(console, run, outcome.previous)

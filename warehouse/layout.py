@@ -64,6 +64,11 @@ class Layout:
         return self.data / "current" / self.book
 
     @property
+    def withdrawn(self) -> Path:
+        """One mark a run of this book that a person has taken back."""
+        return self.data / "withdrawn" / self.book
+
+    @property
     def attempts(self) -> Path:
         """One state file an attempt."""
         return self.data / "attempts"

@@ -29,6 +29,7 @@ from warehouse.manifest import (
 )
 from warehouse.storage_errors import typed_storage
 from warehouse.verify import Problem, check_folder, verify_folder
+from warehouse.withdrawn import is_withdrawn
 
 _HASHERS = 2  # hashing and syncing let go of the interpreter, so two files go side by side
 
@@ -159,13 +160,14 @@ def _conflict(folder: Path, why: str) -> RunConflictError:
 def publish(layout: Layout, run: SealedRun, *, backward: bool = False) -> bool:
     """Point `current` at `run`; return whether it moved.
 
-    It moves forward only: to a later date, or to a restatement of the same date. A run of
-    another book replaces it, and `backward` moves it anywhere (a rollback).
+    It moves forward only: to a later date, or to a restatement of the same date, and never to a
+    run that was withdrawn. A run of another book replaces it, and `backward` moves it anywhere
+    (a rollback).
 
     Raises:
         StorageError: The disk refused; `current` is untouched.
     """
-    if not backward and not _is_newer(layout, run):
+    if not backward and (is_withdrawn(layout, run.name) or not _is_newer(layout, run)):
         fsync_dir(layout.current.parent)  # the run that moved it may have died before this
         return False
     fsync_dir(layout.runs)  # a run found by `find_run` may have died before its commit was synced
@@ -178,7 +180,7 @@ def _is_newer(layout: Layout, run: SealedRun) -> bool:
     try:
         served = read_current(layout)
     except HashMismatchError:
-        return run.name[:10] >= _served_name(layout)[:10]  # what is rotten is replaced by its date
+        return run.name[:10] >= served_name(layout)[:10]  # what is rotten is replaced by its date
     if served is None or served.manifest.identity.book != run.manifest.identity.book:
         return True
     if served.manifest.identity.as_of != run.manifest.identity.as_of:
@@ -197,11 +199,16 @@ def read_current(layout: Layout) -> SealedRun | None:
     """
     if not layout.current.exists():
         return None
-    folder = layout.runs / _served_name(layout)
+    folder = layout.runs / served_name(layout)
     return SealedRun(folder, load_manifest(folder))
 
 
-def _served_name(layout: Layout) -> str:
+def served_name(layout: Layout) -> str:
+    """Return what `current` says, be there such a run or not.
+
+    Raises:
+        StorageError: `current` cannot be read.
+    """
     with typed_storage(layout.current):
         return Path(layout.current.read_bytes().decode("utf-8", errors="replace").strip()).name
 
@@ -215,7 +222,7 @@ def served_date(layout: Layout) -> date | None:
     if not layout.current.exists():
         return None
     with suppress(ValueError):  # not a folder's name: `current` itself is damaged
-        return date.fromisoformat(_served_name(layout)[:10])
+        return date.fromisoformat(served_name(layout)[:10])
     return None
 
 

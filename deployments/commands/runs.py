@@ -29,6 +29,7 @@ from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, list_runs, read_current, run_folders
 from warehouse.served import NothingPublishedError
+from warehouse.withdrawn import is_withdrawn
 
 _SHOWN_RUNS = 30
 _SHOWN_FAILURES = 10
@@ -103,13 +104,15 @@ def show_run(settings: Settings, name: str, *, is_json: bool) -> None:
 
 
 def _states(layout: Layout, runs: list[SealedRun]) -> dict[str, str]:
-    """Return of each run whether it is served, superseded by another tape of its day, or stored."""
+    """Return of each run: served, withdrawn, superseded by another tape of its day, or stored."""
     superseded = {run_id for run in runs for run_id in run.manifest.supersedes}
     books = {"-".join(run.manifest.identity.book) for run in runs}
     served = {_served_name(replace(layout, book=book)) for book in books}
     return {
         run.name: "served"
         if run.name in served
+        else "withdrawn"
+        if is_withdrawn(replace(layout, book="-".join(run.manifest.identity.book)), run.name)
         else "superseded"
         if run.manifest.run_id in superseded
         else "stored"

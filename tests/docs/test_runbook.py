@@ -43,7 +43,8 @@ def desk(tmp_path_factory):
     drop = home / "data" / "raw" / "cascade"
     drop.mkdir(parents=True)
     (drop / "loan_tape.csv").write_text(AGGREGATE)
-    assert typed(home, f".venv/bin/tapewatch run --input {tape}").returncode == 0
+    for day in ("--as-of 2025-12-09", ""):  # a rollback needs a run before
+        assert typed(home, f".venv/bin/tapewatch run --input {tape} {day}").returncode == 0
     assert set(json.loads(phases_of(home))["phases"]) == {*PHASES}  # what jq takes out
     cut = shutil.copytree(tape, home / "cut")
     (cut / "loans.csv").write_text("loan_id,term\nL1,3\n")

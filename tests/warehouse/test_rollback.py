@@ -1,0 +1,138 @@
+"""A rollback moves one pointer, and what was taken back is not served by being repeated."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk, good_tape
+from warehouse.lock import LockHeldError, hold_lock
+from warehouse.manifest import HashMismatchError
+from warehouse.rollback import NothingToRollBackError, roll_back
+
+EARLIEST = date(2025, 12, 25)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path / "desk")
+
+
+@pytest.fixture
+def tape(tmp_path):
+    return good_tape().write(tmp_path / "tape")
+
+
+@pytest.fixture
+def days(desk, tape):
+    """Three served days, oldest first."""
+    return [desk.run(tape, as_of=day).sealed.name for day in (EARLIEST, YESTERDAY, TODAY)]
+
+
+def back(desk, run=None, reason="the tape was wrong"):
+    return roll_back(desk.layout, run, reason, NOW, "test")
+
+
+def test_without_a_name_the_run_before_the_served_one_is_served(desk, days):
+    done = back(desk)
+
+    assert desk.served() == days[1]
+    assert (done.before, done.now.name, done.withdrawn) == (days[2], days[1], (days[2],))
+
+
+def test_a_second_rollback_goes_one_run_further_back(desk, days):
+    back(desk)
+    back(desk)
+
+    assert desk.served() == days[0]
+
+
+def test_a_run_that_was_taken_back_is_not_served_by_running_its_tape_again(desk, days, tape):
+    back(desk)
+
+    outcome = desk.run(tape, as_of=TODAY)
+
+    assert outcome.outcome == "already_published"
+    assert desk.served() == days[1]
+
+
+def test_every_run_later_than_the_target_is_taken_back(desk, days, tape):
+    done = back(desk, days[0])
+
+    assert done.withdrawn == (days[1], days[2])
+    desk.run(tape, as_of=YESTERDAY)
+    assert desk.served() == days[0]
+
+
+def test_another_tape_of_the_day_that_was_taken_back_is_served(desk, days, tmp_path):
+    back(desk)
+    corrected = good_tape().loan(
+        "KEEP-other", customer="CLI8", disbursed=YESTERDAY, principal=50, due="2026-01-25"
+    )
+
+    outcome = desk.run(corrected.write(tmp_path / "corrected"), as_of=TODAY)
+
+    assert outcome.outcome == "published"
+    assert desk.served() == outcome.sealed.name
+
+
+def test_naming_a_run_that_was_taken_back_serves_it_again(desk, days, tape):
+    back(desk)
+
+    back(desk, days[2], "it was right after all")
+
+    assert desk.served() == days[2]
+    assert desk.run(tape, as_of=TODAY).sealed.name == desk.served()
+
+
+def test_why_and_what_instead_is_kept_with_the_run_that_was_taken_back(desk, days):
+    back(desk, reason="PAR 90 was of another book")
+
+    told = json.loads((desk.layout.withdrawn / f"{days[2]}.json").read_bytes())
+    assert told == {
+        "run": days[2],
+        "served_instead": days[1],
+        "reason": "PAR 90 was of another book",
+        "at": "2025-12-28T09:00:00.000Z",
+        "code": "test",
+    }
+
+
+def test_a_rotten_run_is_not_served_and_nothing_changes(desk, days):
+    (desk.layout.runs / days[1] / "book.parquet").write_bytes(b"rotten")
+
+    with pytest.raises(HashMismatchError, match=r"book\.parquet"):
+        back(desk)
+
+    assert desk.served() == days[2]
+    assert not desk.layout.withdrawn.exists()
+
+
+def test_a_served_run_that_is_rotten_can_be_taken_back(desk, days):
+    (desk.layout.runs / days[2] / "manifest.json").write_bytes(b"rotten")
+
+    back(desk)
+
+    assert desk.served() == days[1]
+
+
+def test_a_run_at_work_is_not_disturbed(desk, days):
+    with hold_lock(desk.layout.lock, "a" * 32, NOW), pytest.raises(LockHeldError):
+        back(desk)
+
+    assert desk.served() == days[2]
+
+
+def test_the_first_run_of_a_book_has_nothing_before_it(desk, tape):
+    desk.run(tape)
+
+    with pytest.raises(NothingToRollBackError, match="no run before the served one"):
+        back(desk)
+
+
+def test_a_run_of_another_book_is_no_target(desk, days):
+    other = replace(desk.layout, book="production-other")
+
+    with pytest.raises(NothingToRollBackError, match=f"no readable run {days[0]}"):
+        roll_back(other, days[0], "wrong book", NOW, "test")

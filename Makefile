@@ -72,7 +72,7 @@ bench-inputs: $(VENV)/.dev ## a ZIP, a workbook and, with WIDE=60000000 rows, a 
 
 .PHONY: serve
 serve: $(VENV)/.run ## Prefect's server, a worker, every deployment and the exporter, on this machine
-	$(BIN)/python -m deployments.serve
+	PIPELINE_ENV=$${PIPELINE_ENV:-development} $(BIN)/python -m deployments.serve
 
 .PHONY: deploy
 deploy: $(VENV)/.run ## register the deployments with the server of PREFECT_API_URL
@@ -89,8 +89,8 @@ observe: $(VENV)/.run ## exporter, Prometheus and Alertmanager on this machine, 
 	$(BIN)/tapewatch observe
 
 .PHONY: compose
-compose: ## the same with Grafana, in Docker: make compose GRAFANA_ADMIN_PASSWORD=...
-	mkdir -p logs data/observe/compose data/observe/series data/observe/notified data/observe/grafana
+compose: ## the same with Grafana, in Docker: GRAFANA_ADMIN_PASSWORD=... make compose
+	umask 077; mkdir -p logs data/observe/compose data/observe/series data/observe/notified data/observe/grafana
 	OWNER="$$(id -u):$$(id -g)" docker compose -f deployments/compose.yml up --build
 
 .PHONY: audit-dry-run

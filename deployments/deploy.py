@@ -8,7 +8,7 @@ from pathlib import Path
 
 from settings.errors import ConfigError, TapewatchError
 from settings.load import load_settings
-from settings.prefect_home import client_environment
+from settings.prefect_home import auth_environment, client_environment
 
 HOME = Path(__file__).parents[1]
 POOL = "tapewatch"
@@ -50,6 +50,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     told = {
         **environment,
         **client_environment(settings.paths),
+        **auth_environment(settings.prefect),
         "TAPEWATCH_HOME": str(HOME),
         "TAPEWATCH_ZONE": settings.portfolio.time_zone,
     }
@@ -73,10 +74,13 @@ def _prefect(environment: Mapping[str, str], *arguments: str) -> subprocess.Comp
 def _must(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
+        if any("401 Unauthorized" in line for line in said):
+            raise DeployError(
+                "Prefect's server asks for a password",
+                fix="export TAPEWATCH_PREFECT__AUTH_STRING=user:password",
+            )
         last = said[-1].strip() if said else "it said nothing"
-        raise DeployError(
-            f"Prefect refused: {last}", fix="see whether its server is up: prefect version"
-        )
+        raise DeployError(f"Prefect refused: {last}", fix="see whether PREFECT_API_URL is right")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """`make serve`: Prefect's server, a worker, every deployment and the exporter, on one machine."""
 
 import os
+import socket
 import sys
 import time
 import urllib.request
 from contextlib import AbstractContextManager, ExitStack
 from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET
 
 from deployments.deploy import POOL, deploy
 from deployments.edge import report, stop_on_signals
@@ -15,6 +17,7 @@ from deployments.observe.stack import observe_folder
 from deployments.programs import Program, running
 from deployments.render import open_console, print_facts
 from prometheus.configuration import watch_prefect
+from prometheus.server import CannotListenError
 from settings.errors import ConfigError
 from settings.load import load_settings
 from settings.model import PrefectSettings, Settings
@@ -62,26 +65,31 @@ def serve(settings: Settings) -> None:
     os.environ.update(server_environment(settings.paths, settings.prefect))
     os.environ["PREFECT_API_URL"] = f"{url}/api"
     os.environ["TAPEWATCH_DATA_DIR"] = str(settings.root_dir)  # runs start in another folder
-    # Alertmanager calls people where it runs; where it does not, set it to flow
+    # whoever pages calls people: make observe, beside this; without it, set it to flow
     os.environ.setdefault("TAPEWATCH_ALERTING__MENTIONS_BY", "alertmanager")
     logs = make_folder(settings.paths.data_dir / "serve")
     console = open_console()
     with ExitStack() as ending:
+        exporter = ending.enter_context(exporting(settings, settings.exporter))
+        _refuse_taken(settings.prefect)
         with console.status("starting Prefect's server (half a minute the first time) …"):
             server = ending.enter_context(_server(settings.prefect, logs))
             _await(f"{url}/api/health", server)
         with console.status("registering the deployments …"):
             deploy(os.environ)
-        watch_prefect(observe_folder(settings) / "config", url.removeprefix("http://"))
-        worker = ending.enter_context(_worker(logs))
-        exporter = ending.enter_context(exporting(settings, settings.exporter))
+        config = observe_folder(settings) / "config"
+        watch_prefect(config, url.removeprefix("http://"))
+        ending.callback(watch_prefect, config, None)
+        with console.status("starting the worker …"):
+            worker = ending.enter_context(_worker(logs))
         print_facts(
             console,
             {
                 "Prefect": url,
                 "exporter": f"{exporter.url}/metrics",
                 "logs": str(logs),
-                "next": "prefect deployment run daily/scheduled",
+                "run now": f"PREFECT_API_URL={url}/api {Path(sys.executable).parent / 'prefect'} "
+                "deployment run daily/scheduled",
             },
         )
         console.print("ends by Ctrl-C or SIGTERM")
@@ -99,6 +107,20 @@ def _url(prefect: PrefectSettings) -> str:
         )
     host = f"[{prefect.address}]" if ":" in prefect.address else prefect.address
     return f"http://{host}:{prefect.port}"
+
+
+def _refuse_taken(prefect: PrefectSettings) -> None:
+    """Whoever listens there already would be taken for our server, and get our schedules."""
+    family = AF_INET6 if ":" in prefect.address else AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        try:
+            probe.bind((prefect.address, prefect.port))
+        except OSError as error:
+            raise CannotListenError(
+                f"{prefect.address} port {prefect.port}: {error.strerror}",
+                fix="stop what listens there (`ss -ltnp`), or set TAPEWATCH_PREFECT__PORT",
+            ) from None
 
 
 def _server(prefect: PrefectSettings, logs: Path) -> AbstractContextManager[Program]:

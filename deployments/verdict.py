@@ -18,11 +18,12 @@ def keep_verdict(
     The verdict itself stands: who reads a data folder that may not be written can verify it too.
     """
     path = verification_file(Layout.of(settings), settings.environment, kind)
+    now = datetime.now(UTC)
     try:
         if is_whole:
-            keep_whole(path, found, datetime.now(UTC))
+            keep_whole(path, found, now)
         else:
-            keep_part(path, found)
+            keep_part(path, found, now)
     except TapewatchError as error:
         told = f"the verdict is not kept, so nothing alerts by it: {error.message}"
         sys.stderr.write(f"TAPEWATCH-{error.code}: {' '.join(told.split())} | fix: {error.fix}\n")

@@ -4,9 +4,12 @@ from datetime import date
 
 from prefect import flow
 
+from blocks.clients.traces import start_traces
 from settings.load import load_settings
 from tasks.backfill import backfill_past
 from warehouse.backfill import Backfilled, Every, PastDays
+
+start_traces()  # as in flows/daily.py
 
 
 @flow(name="backfill", flow_run_name="backfill", persist_result=False, validate_parameters=True)

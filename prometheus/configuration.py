@@ -11,20 +11,29 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from cryptography.x509 import (
+    DNSName,
+    ExtensionNotFound,
+    IPAddress,
+    SubjectAlternativeName,
+    load_pem_x509_certificates,
+)
 
-from settings.alerting import ROLES, AlertingSettings, Route, role_name, secret_files
+from prometheus.server import BadCertificateError
+from settings.alerting import (
+    ROLES,
+    ROUTE_OF_SECRET,
+    AlertingSettings,
+    role_name,
+    secret_files,
+)
 from settings.model import ExporterSettings, Settings
 from warehouse.durable import make_folder, replace_file
 
 SHIPPED = Path(__file__).parent
 FROM_SETTINGS = "settings.tmpl"  # the one template that is written anew
 
-ROUTE_OF: Mapping[str, Route] = {  # by the secret file of a receiver
-    "slack_risk_monitoring": "risk_alerts",
-    "slack_executive_briefing": "executive_briefing",
-    "slack_compliance_team": "compliance_updates",
-    "slack_devops_alerts": "pipeline_failures",
-}
+_CERTIFICATE = "exporter.pem"
 _EXPORTER_PASSWORD, _PREFECT_PASSWORD = "exporter_password", "prefect_password"
 _SCALED = ("for", "keep_firing_for", "group_interval", "repeat_interval")
 _ONE_SECOND = ("scrape_interval", "scrape_timeout", "evaluation_interval")
@@ -63,10 +72,11 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
     """Write everything that Prometheus and Alertmanager read into `folder`, private to its owner.
 
     Raises:
+        BadCertificateError: The exporter's certificate names no server.
         StorageError: The disk refused.
     """
-    for name, secret in place.secrets.items():
-        replace_file(make_folder(folder / "secrets") / name, secret.encode())
+    for name in secret_files(settings.integrations):
+        _keep(make_folder(folder / "secrets") / name, place.secrets.get(name))
     for path in sorted((SHIPPED / "templates").glob("*.tmpl")):
         replace_file(make_folder(folder / "templates") / path.name, path.read_bytes())
     text = settings_template(settings.alerting)
@@ -79,9 +89,9 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
         target = make_folder(folder / "targets") / path.name
         if not target.exists():  # a line that somebody has switched on stays on
             replace_file(target, path.read_bytes())
-    scrape = _prometheus(read_shipped(SHIPPED / "prometheus.yml"), settings, place)
+    scrape = _prometheus(read_shipped(SHIPPED / "prometheus.yml"), folder, settings, place)
     for name, password in _passwords(settings).items():
-        replace_file(folder / name, password.encode())
+        _keep(folder / name, password)
     routes = _alertmanager(read_shipped(SHIPPED / "alertmanager.yml"), folder, settings, place)
     return Written(
         _write(folder / "prometheus.yml", shortened(scrape, place.faster)),
@@ -89,24 +99,31 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
     )
 
 
-def watch_prefect(folder: Path, server: str) -> None:
-    """Let the Prometheus that reads `folder` scrape Prefect's server at host:port as well.
+def watch_prefect(folder: Path, server: str | None) -> None:
+    """Let the Prometheus that reads `folder` scrape Prefect's server at host:port, or no longer.
 
     Raises:
         StorageError: The disk refused.
     """
     target = make_folder(folder / "targets") / "prefect-server.yml"
-    replace_file(target, f"- targets: ['{server}']\n".encode())
+    replace_file(target, f"- targets: ['{server}']\n".encode() if server else b"[]\n")
 
 
-def _passwords(settings: Settings) -> dict[str, str]:
+def _keep(path: Path, secret: str | None) -> None:
+    """Write a secret, or remove the one of before: what is not set any more must not be used."""
+    if secret is None:
+        path.unlink(missing_ok=True)
+    else:
+        replace_file(path, secret.encode())
+
+
+def _passwords(settings: Settings) -> dict[str, str | None]:
     """Return what each password file holds; a scrape names the file."""
-    given = {_EXPORTER_PASSWORD: settings.exporter.password}
-    auth = settings.prefect.auth_string
-    told = {name: value.get_secret_value() for name, value in given.items() if value is not None}
-    if auth is not None:
-        told[_PREFECT_PASSWORD] = auth.get_secret_value().partition(":")[2]
-    return told
+    password, auth = settings.exporter.password, settings.prefect.auth_string
+    return {
+        _EXPORTER_PASSWORD: None if password is None else password.get_secret_value(),
+        _PREFECT_PASSWORD: None if auth is None else auth.get_secret_value().partition(":")[2],
+    }
 
 
 def settings_template(alerting: AlertingSettings) -> str:
@@ -166,14 +183,16 @@ def _write(path: Path, config: Mapping[str, Any]) -> Path:
     return path
 
 
-def _prometheus(config: dict[str, Any], settings: Settings, place: Place) -> dict[str, Any]:
+def _prometheus(
+    config: dict[str, Any], folder: Path, settings: Settings, place: Place
+) -> dict[str, Any]:
     if settings.alerting.runbooks_url:
         config["global"]["external_labels"]["runbooks"] = settings.alerting.runbooks_url
     [manager] = config["alerting"]["alertmanagers"]
     manager["static_configs"][0]["targets"] = [place.alertmanager]
     [job] = [job for job in config["scrape_configs"] if job["job_name"] == "tapewatch"]
     job["static_configs"][0]["targets"] = [place.exporter]
-    job.update(_credentials(settings.exporter))
+    job.update(_credentials(settings.exporter, folder))
     [server] = [job for job in config["scrape_configs"] if job["job_name"] == "prefect-server"]
     if settings.prefect.auth_string is not None:
         user = settings.prefect.auth_string.get_secret_value().partition(":")[0]
@@ -181,13 +200,30 @@ def _prometheus(config: dict[str, Any], settings: Settings, place: Place) -> dic
     return config
 
 
-def _credentials(exporter: ExporterSettings) -> dict[str, Any]:
+def _credentials(exporter: ExporterSettings, folder: Path) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if exporter.user is not None:
         told["basic_auth"] = {"username": exporter.user, "password_file": _EXPORTER_PASSWORD}
     if exporter.cert_file is not None:
-        told |= {"scheme": "https", "tls_config": {"ca_file": str(exporter.cert_file)}}
+        told |= {"scheme": "https", "tls_config": _trust(exporter.cert_file, folder)}
     return told
+
+
+def _trust(certificate: Path, folder: Path) -> dict[str, str]:
+    """Copy the exporter's certificate and ask for the name in it, wherever the exporter is."""
+    try:
+        pem = certificate.read_bytes()
+        [first, *_] = load_pem_x509_certificates(pem)
+        names = first.extensions.get_extension_for_class(SubjectAlternativeName).value
+        addresses = [str(address) for address in names.get_values_for_type(IPAddress)]
+        [name, *_] = [*names.get_values_for_type(DNSName), *addresses]
+    except (OSError, ValueError, ExtensionNotFound):
+        raise BadCertificateError(
+            f"{certificate} is no certificate with a name for its server",
+            fix="give a PEM certificate with a subjectAltName, the server's own first",
+        ) from None
+    replace_file(folder / _CERTIFICATE, pem)
+    return {"ca_file": _CERTIFICATE, "server_name": name}
 
 
 def _alertmanager(
@@ -213,5 +249,5 @@ def _address(sender: dict[str, Any], folder: Path, settings: Settings) -> None:
     name = Path(sender[key]).name
     # absolute: Alertmanager would start at its working directory
     sender[key] = str((folder / "secrets" / name).absolute())
-    if name in ROUTE_OF:
-        sender["channel"] = settings.integrations.slack.channel(ROUTE_OF[name])
+    if name in ROUTE_OF_SECRET:
+        sender["channel"] = settings.integrations.slack.channel(ROUTE_OF_SECRET[name])

@@ -24,6 +24,7 @@ from settings.model import ExporterSettings
 A = TypeVar("A")
 B = TypeVar("B")
 App = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+SERVER_NAME = "tapewatch"
 _CLIENT_SECONDS = 10  # a client that says nothing for so long is left alone
 _PAGE = (
     b'<!doctype html><html lang="en"><title>Tapewatch</title>'
@@ -172,13 +173,13 @@ class MetricsServer(socketserver.ThreadingMixIn, WSGIServer):
             CannotListenError: The port is taken, or the address is none of this machine.
         """
         self.address_family = AF_INET6 if ":" in address else AF_INET
-        ServerHandler.server_software = "tapewatch"
+        ServerHandler.server_software = SERVER_NAME
         try:
             super().__init__((address, port), _Handler)
         except OSError as error:
             raise CannotListenError(
                 f"{address} port {port}: {error.strerror}",
-                fix="stop what listens there (`ss -ltnp`), or choose another with --port",
+                fix="stop what listens there (`ss -ltnp`), or set TAPEWATCH_EXPORTER__PORT",
             ) from None
         self.set_app(app)
         if tls is not None:
@@ -191,7 +192,7 @@ class MetricsServer(socketserver.ThreadingMixIn, WSGIServer):
     def server_bind(self) -> None:
         """Bind, without the look-up of this machine's name that may take seconds."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "tapewatch", int(self.server_address[1])
+        self.server_name, self.server_port = SERVER_NAME, int(self.server_address[1])
         self.setup_environ()
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -17,6 +17,15 @@ Role = Literal["cfo", "general_counsel", "sre_oncall"]
 ROUTES: tuple[Route, ...] = get_args(Route)
 ROLES: tuple[Role, ...] = get_args(Role)
 
+ROUTE_OF_SECRET: Mapping[
+    str, Route
+] = {  # by the secret file that prometheus/alertmanager.yml names
+    "slack_risk_monitoring": "risk_alerts",
+    "slack_executive_briefing": "executive_briefing",
+    "slack_compliance_team": "compliance_updates",
+    "slack_devops_alerts": "pipeline_failures",
+}
+
 _WEBHOOK = "https://hooks.slack.com/services/"
 _PARTS = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9]+/[A-Za-z0-9]+")
 
@@ -166,10 +175,7 @@ def secret_files(integrations: IntegrationsSettings) -> Mapping[str, str | None]
     slack, key = integrations.slack, integrations.pagerduty.routing_key
     beat = integrations.heartbeat_url
     return {
-        "slack_risk_monitoring": slack.webhook("risk_alerts"),
-        "slack_executive_briefing": slack.webhook("executive_briefing"),
-        "slack_compliance_team": slack.webhook("compliance_updates"),
-        "slack_devops_alerts": slack.webhook("pipeline_failures"),
+        **{name: slack.webhook(route) for name, route in ROUTE_OF_SECRET.items()},
         "pagerduty_routing_key": None if key is None else key.get_secret_value(),
         "heartbeat_url": None if beat is None else beat.get_secret_value(),
     }

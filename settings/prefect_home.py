@@ -30,13 +30,19 @@ def prefect_environment(paths: Paths) -> Mapping[str, str]:
 
 def server_environment(paths: Paths, prefect: PrefectSettings) -> Mapping[str, str]:
     """Return the variables of a server that lasts: old runs go, and whoever asks must sign in."""
-    told = {
+    auth = auth_environment(prefect)
+    return {
         **client_environment(paths),
+        **auth,
+        **({"PREFECT_SERVER_API_AUTH_STRING": auth["PREFECT_API_AUTH_STRING"]} if auth else {}),
         "PREFECT_SERVER_METRICS_ENABLED": "true",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(prefect.kept_days * _DAY_SECONDS),
     }
-    if prefect.auth_string is not None:
-        auth = prefect.auth_string.get_secret_value()
-        told |= {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
-    return told
+
+
+def auth_environment(prefect: PrefectSettings) -> Mapping[str, str]:
+    """Return what a client must show to a server that asks who it is."""
+    if prefect.auth_string is None:
+        return {}
+    return {"PREFECT_API_AUTH_STRING": prefect.auth_string.get_secret_value()}

@@ -13,6 +13,7 @@ from warehouse.attempt_folder import utc_text
 from warehouse.durable import durable_write, make_folder
 from warehouse.json_text import pretty_json
 from warehouse.layout import Layout
+from warehouse.lock import hold_lock
 from warehouse.storage_errors import typed_storage
 
 VerificationKind = Literal["runs", "audit"]
@@ -78,21 +79,25 @@ def keep_whole(path: Path, found: Mapping[str, int], now: datetime) -> None:
         now: When that was.
 
     Raises:
+        LockHeldError: Another verification writes down what it found.
         StorageError: The disk refused; the verdict before is untouched.
     """
-    _write(path, Verification(now, _unsound(found)))
+    with hold_lock(make_folder(path.parent) / "lock", "verification", now):
+        _write(path, Verification(now, _unsound(found)))
 
 
-def keep_part(path: Path, found: Mapping[str, int]) -> None:
+def keep_part(path: Path, found: Mapping[str, int], now: datetime) -> None:
     """Keep what was found of a part: what was found of the rest stays, and how old that is.
 
     Raises:
         DamagedVerificationError: What was found of the rest cannot be read.
+        LockHeldError: Another verification writes down what it found.
         StorageError: The disk refused; the verdict before is untouched.
     """
-    before = read_verification(path) if path.exists() else Verification()
-    rest = {name: count for name, count in before.problems.items() if name not in found}
-    _write(path, replace(before, problems={**rest, **_unsound(found)}))
+    with hold_lock(make_folder(path.parent) / "lock", "verification", now):
+        before = read_verification(path) if path.exists() else Verification()
+        rest = {name: count for name, count in before.problems.items() if name not in found}
+        _write(path, replace(before, problems={**rest, **_unsound(found)}))
 
 
 def _unsound(found: Mapping[str, int]) -> dict[str, int]:

@@ -2,12 +2,13 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from deployments.observe.audience import Audience, audience, print_told
-from deployments.observe.exporting import exporting
+from deployments.observe.exporting import any_exporter
 from deployments.observe.stack import Ports, Stack, observe_folder, running_stack
 from deployments.render import open_console, print_facts, short_path
 from prometheus.configuration import (
@@ -25,6 +26,8 @@ _LOOKS_EVERY_SECONDS = 1
 def observe(settings: Settings, *, is_any_port: bool) -> None:
     """Start all three on loopback, tell where they are, and run until a signal ends it.
 
+    An exporter that runs already, such as that of `make serve`, is taken.
+
     Raises:
         CannotListenError: The exporter's port is taken.
         NotScrapedError: Prometheus does not reach the exporter.
@@ -36,18 +39,19 @@ def observe(settings: Settings, *, is_any_port: bool) -> None:
     port = 0 if is_any_port else settings.exporter.port
     exporter = settings.exporter.model_copy(update={"port": port, "address": "127.0.0.1"})
     console = open_console()
-    with (
-        exporting(settings, exporter) as served,
-        audience(settings, served.address, lambda told: print_told(console, told, settings)) as who,
-    ):
-        status = open_console(stderr=True).status("starting Prometheus and Alertmanager …")
-        status.start()
-        with running_stack(folder, settings, who.place, ports) as stack:
-            status.stop()
-            _say_hello(console, settings, served.url, stack, who)
-            while True:
-                stack.check()
-                time.sleep(_LOOKS_EVERY_SECONDS)
+    with ExitStack() as ending:
+        url = ending.enter_context(any_exporter(settings, exporter))
+        with console.status("starting Prometheus and Alertmanager …"):
+            who = ending.enter_context(
+                audience(
+                    settings, url.split("://")[1], lambda told: print_told(console, told, settings)
+                )
+            )
+            stack = ending.enter_context(running_stack(folder, settings, who.place, ports))
+        _say_hello(console, settings, url, stack, who)
+        while True:
+            stack.check()
+            time.sleep(_LOOKS_EVERY_SECONDS)
 
 
 def write_files(settings: Settings, folder: Path, exporter: str, alertmanager: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from deployments.observe.stand_ins import ROUTING_KEY, Heard, Told, stand_ins
-from prometheus.configuration import ROUTE_OF, Place, settings_secrets
-from settings.alerting import ROLES, ROUTES, role_name
+from prometheus.configuration import Place, settings_secrets
+from settings.alerting import ROLES, ROUTE_OF_SECRET, ROUTES, role_name
 from settings.model import Settings
 
 _PAGER, _HEARTBEAT = "pagerduty_routing_key", "heartbeat_url"
@@ -36,7 +36,7 @@ def audience(
         faster: How many times as fast the clocks run.
     """
     slack = settings.integrations.slack
-    channels = {name: slack.channel(route) for name, route in ROUTE_OF.items()}
+    channels = {name: slack.channel(route) for name, route in ROUTE_OF_SECRET.items()}
     every = frozenset(slack.channel(route) for route in ROUTES)
     with stand_ins(every, tell) as heard:
         given = settings_secrets(settings)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal, get_args
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 from blocks.clients.feed import open_feed
 from deployments.observe.audience import Audience
 from deployments.observe.drill_tape import write_drill_tape
@@ -18,7 +20,7 @@ from deployments.observe.exporting import Exporting
 from deployments.observe.stack import Stack
 from deployments.observe.stand_ins import PAGER
 from settings.alerting import ROLES, ROUTES, Route
-from settings.errors import InternalError, TapewatchError
+from settings.errors import AuthError, InternalError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
@@ -55,7 +57,7 @@ class Drill:
     """What happens, and where it must be heard."""
 
     story: str
-    play: Callable[[Scene, Exporting], None]
+    play: Callable[[Scene, Audience, Exporting], None]
     routes: tuple[Route, ...]
     pages: bool
 
@@ -75,6 +77,7 @@ def drill_settings(root: Path, settings: Settings, now: datetime) -> Settings:
         "TAPEWATCH_ALERTING__MENTIONS_BY": "alertmanager",
         "TAPEWATCH_ALERTING__RUNBOOKS_URL": settings.alerting.runbooks_url or "",
         "TAPEWATCH_ALERTING__GRAFANA_URL": settings.alerting.grafana_url or "",
+        "TAPEWATCH_ALERTING__REPORTS_URL": settings.alerting.reports_url or "",
     }
     for route in ROUTES:
         name = f"TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__{route.upper()}"
@@ -112,7 +115,7 @@ def play(name: Name, scene: Scene, stack: Stack, who: Audience, exporter: Export
     awaited = {slack.channel(route) for route in drill.routes}
     awaited |= {PAGER} if drill.pages else frozenset[str]()
     _be_quiet(stack, who)
-    drill.play(scene, exporter)
+    drill.play(scene, who, exporter)
     if not stack.until(lambda: heard.told.keys() >= awaited, _SECONDS):
         missing = ", ".join(sorted(awaited - heard.told.keys()))
         refused = "".join(f"; refused: {line}" for line in heard.refused[:1])
@@ -138,26 +141,29 @@ def _run(scene: Scene, day: date, fetch: Fetch) -> None:
     run_daily(RunRequest(as_of=day), scene.settings, start, lambda _name, step: step(), fetch)
 
 
-def _par_spike(scene: Scene, _exporter: Exporting) -> None:
+def _par_spike(scene: Scene, _who: Audience, _exporter: Exporting) -> None:
     # named, as by a person: the same bytes from Cascade would be no new data, whatever their day
     _run(scene, scene.today, _brought(scene.tape, "file"))
 
 
-def _late_tape(scene: Scene, _exporter: Exporting) -> None:
+def _late_tape(scene: Scene, _who: Audience, _exporter: Exporting) -> None:
     """Bring the tape of the day before once more: nothing new, and nothing fresher."""
     _run(scene, scene.today - timedelta(days=1), _brought(scene.tape, "cascade"))
 
 
-def _run_failed(scene: Scene, _exporter: Exporting) -> None:
-    """Ask a Cascade whose session has expired."""
+def _run_failed(scene: Scene, who: Audience, _exporter: Exporting) -> None:
+    """Ask a stand-in of Cascade whose session has expired."""
+    told = {"session_cookie": "session=expired", "export_url": f"{who.heard.url}/export.zip"}
+    secrets = {name: SecretStr(text) for name, text in told.items()}
+    cascade = scene.settings.cascade.model_copy(update=secrets)
     try:
-        _run(scene, scene.today, open_feed(scene.settings, scene.settings.cascade))
-    except TapewatchError:
+        _run(scene, scene.today, open_feed(scene.settings, cascade))
+    except AuthError:
         return
-    raise InternalError("the drill's run did not fail", fix="report this line")
+    raise InternalError("the drill's run did not fail as it should", fix="report this line")
 
 
-def _exporter_down(_scene: Scene, exporter: Exporting) -> None:
+def _exporter_down(_scene: Scene, _who: Audience, exporter: Exporting) -> None:
     exporter.stop()
 
 

@@ -1,14 +1,24 @@
 """The exporter: as a server, or in a thread for as long as the programs around it run."""
 
+import ssl
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Thread
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 from prometheus.exporter import Exporter
-from prometheus.server import MetricsServer, make_app, protection
+from prometheus.server import (
+    SERVER_NAME,
+    CannotListenError,
+    MetricsServer,
+    make_app,
+    protection,
+)
 from settings.model import ExporterSettings, Settings
 from warehouse.audit import AUDIT_STORE
+
+_ANSWERS_WITHIN_SECONDS = 5
 
 
 def open_server(settings: Settings, exporter: ExporterSettings) -> MetricsServer:
@@ -61,3 +71,32 @@ def exporting(settings: Settings, exporter: ExporterSettings) -> Generator[Expor
         yield served
     finally:
         served.stop()
+
+
+@contextmanager
+def any_exporter(settings: Settings, exporter: ExporterSettings) -> Generator[str, None, None]:
+    """Yield the URL of the exporter that runs on that port already, or of one of our own.
+
+    Raises:
+        ConfigError: As `open_server`, if what listens there is no exporter.
+    """
+    try:
+        with exporting(settings, exporter) as served:
+            yield served.url
+    except CannotListenError:
+        scheme = "http" if exporter.cert_file is None else "https"
+        url = f"{scheme}://{exporter.address}:{exporter.port}"
+        if not _is_exporter(url):
+            raise
+        yield url
+
+
+def _is_exporter(url: str) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked for its name alone
+    direct = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+    try:
+        with direct.open(f"{url}/healthz", timeout=_ANSWERS_WITHIN_SECONDS) as answer:
+            return answer.headers["Server"] == SERVER_NAME
+    except OSError:
+        return False

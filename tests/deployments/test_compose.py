@@ -61,7 +61,9 @@ def test_a_command_of_ours_has_the_options_it_is_given(name):
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_variable_that_is_set_is_one_of_ours(name):
-    assert OURS[name]["environment"].keys() <= variables().keys()
+    told = re.findall(r"^(\w+)=", (FOLDER / "compose.env").read_text(), re.M)
+
+    assert {*OURS[name]["environment"], *told} <= variables().keys()
 
 
 def test_the_programs_are_started_with_what_is_written_for_them():
@@ -111,6 +113,12 @@ def test_the_image_installs_by_hash_and_copies_what_is_there():
     assert copied == kept
     assert set(re.findall(r'"(\w+)"', packages)) <= copied
     assert re.search(r"^USER (?!root)", DOCKERFILE, re.M)
+
+
+def test_whoever_runs_the_image_reaches_what_is_mounted():
+    [mode] = re.findall(r"install -d -o tapewatch -m (\d+) /srv/tapewatch", DOCKERFILE)
+
+    assert int(mode, 8) & 0o011 == 0o011  # compose runs it as the user who started it
 
 
 def test_the_images_python_is_one_that_is_supported():

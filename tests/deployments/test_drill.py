@@ -6,14 +6,17 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from deployments.observe.drill import NAMES, drill_settings, set_the_scene
+from deployments.observe.drill import DRILLS, NAMES, drill_settings, set_the_scene
 from deployments.observe.drill_tape import write_drill_tape
+from deployments.observe.stand_ins import stand_ins
 from settings.load import load_settings
 from tests.prometheus.binaries import find_binary
+from warehouse.attempt_state import list_attempts
 from warehouse.job import RunRequest
 from warehouse.layout import Layout
 from warehouse.output import read_kpis
@@ -119,3 +122,14 @@ def test_the_scene_of_a_drill_is_a_fresh_healthy_run_of_a_day_ago(tmp_path):
     assert served is not None
     assert (scene.today - served.manifest.identity.as_of).days == 1
     assert 23 <= (scene.now - served.manifest.created_at).total_seconds() / 3600 <= 24
+
+
+@pytest.mark.slow
+def test_the_failed_run_of_the_drill_fails_because_the_session_has_expired(tmp_path):
+    scene = set_the_scene(tmp_path, load_settings({"TAPEWATCH_PII_KEY": "k" * 16}))
+
+    with stand_ins(frozenset()) as heard:
+        DRILLS["run-failed"].play(scene, SimpleNamespace(heard=heard), None)
+
+    newest = list_attempts(Layout.of(scene.settings))[-1]
+    assert (newest.status, newest.error.code) == ("failed", "AUTH_EXPIRED")

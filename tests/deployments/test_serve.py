@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -101,6 +102,7 @@ def served(tmp_path_factory):
 def test_all_on_one_machine(served):
     """One start takes half a minute, so one test goes through it all."""
     deployments_are_those_of_the_file(served)
+    a_run_is_planned_for_the_next_night_by_itself(served)
     deploying_again_changes_nothing(served)
     another_run_at_work_ends_a_run_as_busy_and_not_as_failed(served)
     a_run_takes_the_tape_of_the_drop_folder_to_a_served_run(served)
@@ -130,6 +132,30 @@ def ids(served):
         flow: served.get(f"/deployments/name/{flow}/{entry['name']}")["id"]
         for flow, entry in listed().items()
     }
+
+
+def a_run_is_planned_for_the_next_night_by_itself(served):
+    """Prefect's scheduler plans ahead: what it has planned needs nobody to start it."""
+    zone = ZoneInfo(served.settings.portfolio.time_zone)
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        planned = httpx.post(
+            f"{served.url}/api/flow_runs/filter",
+            json={"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 200},
+            trust_env=False, timeout=30,
+        ).json()  # fmt: skip
+        daily = served.get("/deployments/name/daily/scheduled")["id"]
+        nights = [
+            datetime.fromisoformat(run["expected_start_time"]).astimezone(zone)
+            for run in planned
+            if run["deployment_id"] == daily and run["auto_scheduled"]
+        ]
+        if nights:
+            break
+        time.sleep(1)
+    assert {(night.hour, night.minute) for night in nights} == {(3, 0)}
+    log = (served.root / "data" / "serve" / "server.log").read_text()
+    assert "Can't evaluate bulk DML" not in log
 
 
 def deploying_again_changes_nothing(served):

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from prometheus.configuration import (
     FROM_SETTINGS,
@@ -15,7 +14,9 @@ from prometheus.configuration import (
     watch_prefect,
     write_configuration,
 )
+from prometheus.server import BadCertificateError
 from settings.load import load_settings
+from tests.certificates import make_certificate
 from tests.prometheus.binaries import run
 from tests.prometheus.shipped import ALERTMANAGER, CONFIG, ROOT, RULES, TEMPLATES, read
 
@@ -142,8 +143,6 @@ def test_the_runbooks_and_the_exporter_are_where_the_settings_say(tmp_path):
             exporter="exporter:9464",
             TAPEWATCH_ALERTING__RUNBOOKS_URL="https://git.example/runbooks",
             **GUARDED,
-            TAPEWATCH_EXPORTER__CERT_FILE="/etc/cert.pem",
-            TAPEWATCH_EXPORTER__KEY_FILE="/etc/key.pem",
         ).prometheus
     )
 
@@ -151,7 +150,7 @@ def test_the_runbooks_and_the_exporter_are_where_the_settings_say(tmp_path):
     assert job["static_configs"] == [{"targets": ["exporter:9464"]}]
     assert job["basic_auth"] == {"username": "scraper", "password_file": "exporter_password"}
     assert (tmp_path / "exporter_password").read_text() == "a password"
-    assert (job["scheme"], job["tls_config"]) == ("https", {"ca_file": "/etc/cert.pem"})
+    assert "scheme" not in job
     assert config["global"]["external_labels"]["runbooks"] == "https://git.example/runbooks"
 
 
@@ -238,8 +237,38 @@ def test_a_message_leads_to_the_dashboards_and_to_the_report_of_the_run(tmp_path
     )
 
 
-def test_what_is_written_is_yaml_that_keeps_every_text(tmp_path):
-    made = written(tmp_path)
+@pytest.mark.parametrize("name", ["DNS:metrics.example", "IP:127.0.0.1"])
+def test_an_exporter_with_tls_is_asked_for_the_name_in_its_certificate(tmp_path, name):
+    certificate = make_certificate(tmp_path, name)
+    given = {
+        "TAPEWATCH_EXPORTER__CERT_FILE": str(certificate.file),
+        "TAPEWATCH_EXPORTER__KEY_FILE": str(certificate.key),
+    }
+    made = written(tmp_path / "made", **given)
 
-    assert yaml.safe_load(made.alertmanager.read_text())["receivers"]
-    assert ROOT not in made.alertmanager.parents
+    [job] = [j for j in read(made.prometheus)["scrape_configs"] if j["job_name"] == "tapewatch"]
+    assert job["scheme"] == "https"
+    assert job["tls_config"] == {"ca_file": "exporter.pem", "server_name": name.split(":")[1]}
+    assert (tmp_path / "made" / "exporter.pem").read_bytes() == certificate.file.read_bytes()
+
+
+def test_a_certificate_that_is_none_is_named(tmp_path):
+    (tmp_path / "cert.pem").write_text("no certificate")
+    given = {
+        "TAPEWATCH_EXPORTER__CERT_FILE": str(tmp_path / "cert.pem"),
+        "TAPEWATCH_EXPORTER__KEY_FILE": str(tmp_path / "cert.pem"),
+    }
+
+    with pytest.raises(BadCertificateError, match=r"cert\.pem is no certificate"):
+        written(tmp_path / "made", **given)
+
+
+def test_a_secret_that_is_not_set_any_more_is_not_used_any_more(tmp_path):
+    auth = {"TAPEWATCH_PREFECT__AUTH_STRING": "admin:a password"}
+    written(tmp_path, **SECRETS, **GUARDED, **auth)
+
+    written(tmp_path)
+
+    assert list((tmp_path / "secrets").iterdir()) == []
+    assert not (tmp_path / "exporter_password").exists()
+    assert not (tmp_path / "prefect_password").exists()

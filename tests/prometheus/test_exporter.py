@@ -412,7 +412,7 @@ def test_what_verifying_found_is_told_until_it_finds_nothing(folder):
     exporter = folder.exporter()
     assert Scrape(exporter).series("verification_problems") == {}  # nobody has looked
     keep_whole(verdict_file(folder, "audit"), {"run-a": 2, "run-b": 1, "run-c": 0}, MORNING)
-    keep_part(verdict_file(folder, "runs"), {"run-a": 0})
+    keep_part(verdict_file(folder, "runs"), {"run-a": 0}, MORNING)
 
     found = Scrape(exporter)
     keep_whole(verdict_file(folder, "audit"), {"run-a": 0}, DAY_END)

@@ -53,13 +53,13 @@ def test_a_verification_of_everything_replaces_what_was_found_before(path):
 def test_a_run_looked_at_alone_changes_its_own_entry_and_nothing_else(path, found, problems):
     keep_whole(path, {"run-a": 2, "run-b": 1}, MORNING)
 
-    keep_part(path, found)
+    keep_part(path, found, MORNING)
 
     assert read_verification(path) == Verification(MORNING, problems)
 
 
 def test_one_run_looked_at_alone_is_no_verification_of_everything(path):
-    keep_part(path, {"run-a": 1})
+    keep_part(path, {"run-a": 1}, MORNING)
 
     assert read_verification(path) == Verification(None, {"run-a": 1})
 
@@ -76,6 +76,6 @@ def test_a_damaged_verdict_is_refused_and_only_a_whole_one_takes_its_place(path,
         read_verification(path)
     assert "tapewatch verify --all" in refused.value.fix
     with pytest.raises(DamagedVerificationError):
-        keep_part(path, {"run-a": 0})
+        keep_part(path, {"run-a": 0}, MORNING)
     keep_whole(path, {}, MORNING)
     assert read_verification(path) == Verification(MORNING, {})

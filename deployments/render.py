@@ -22,6 +22,7 @@ from deployments.documents import (
 from settings.kpis import Kpi
 from settings.model import Settings
 from settings.thresholds import Status
+from warehouse.attempt_folder import REPORT
 from warehouse.delivery import Delivered
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
@@ -88,11 +89,14 @@ def print_outcome(
     told = {"delivered": _delivered(outcome.delivered)} if outcome.delivered else {}
     print_facts(console, {**trust_facts(run), "freshness": freshness, **told})
     console.print()
+    report = outcome.log_folder / REPORT
+    drawn = {"report": short_path(report)} if report.is_file() else {}
     print_facts(
         console,
         {
             "run folder": short_path(run.folder),
             "log folder": short_path(outcome.log_folder),
+            **drawn,
             "try next": "\n".join(f"{command} {line}" for line in _next_commands(run)),
         },
     )
@@ -115,7 +119,8 @@ def _delivered(delivered: Iterable[Delivered]) -> Text:
 def _next_commands(run: SealedRun) -> tuple[str, ...]:
     book = run.manifest.identity.portfolio
     of_book = "" if book == "default" else f" --portfolio {book}"
-    return (f"kpi par_90 --loans{of_book}", f"verify{of_book}", "runs", "doctor")
+    kpi, report = f"kpi par_90 --loans{of_book}", f"report --open{of_book}"
+    return (kpi, report, f"verify{of_book}", "runs", "doctor")
 
 
 def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> None:

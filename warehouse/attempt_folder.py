@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "pipeline_summary.json"
 VALIDATION_REPORT = "validation_report.json"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""What the report tells of a run, worked out by hand on a small book and on tapes without one."""
+
+from datetime import date
+from decimal import Decimal
+
+from tests.warehouse.tape_runs import TODAY, YESTERDAY
+from warehouse.layout import Layout
+from warehouse.output import read_kpis
+from warehouse.report.facts import Bucket, shown_points
+from warehouse.report.write import report_folder, write_report
+from warehouse.run_folder import list_runs
+from warehouse.trend import Point
+
+
+def point(day: date) -> Point:
+    return Point(day, Decimal(1), "ok", "ledger", "run")
+
+
+def test_each_bucket_holds_the_loans_from_its_first_to_its_last_day(told):
+    # the loans are 10 x their days past due, and 1,000 not due; day 181 is written off
+    assert told.facts.buckets == (
+        Bucket(0, 6, Decimal("1060.00"), 2),  # 1,000 + 10 x 6
+        Bucket(7, 29, Decimal("360.00"), 2),  # 10 x (7 + 29)
+        Bucket(30, 59, Decimal("890.00"), 2),  # 10 x (30 + 59)
+        Bucket(60, 89, Decimal("1490.00"), 2),  # 10 x (60 + 89)
+        Bucket(90, None, Decimal("2700.00"), 2),  # 10 x (90 + 180)
+    )
+
+
+def test_the_buckets_add_up_to_what_is_outstanding(told):
+    outstanding = told.facts.find("outstanding").value.value
+
+    assert sum(bucket.live_principal for bucket in told.facts.buckets) == outstanding
+
+
+def test_every_kpi_of_the_run_is_told_and_the_four_come_first(told):
+    facts = told.facts
+
+    told_values = [kpi.value for kpi in facts.kpis]
+    assert told_values == list(read_kpis(facts.run))
+    assert [kpi.value.name for kpi in facts.headlines] == [
+        "par_90",
+        "collection_rate",
+        "rdr_90",
+        "portfolio_health",
+    ]
+    told_apart = [kpi.value.name for kpi in (*facts.headlines, *facts.others)]
+    assert sorted(told_apart) == sorted(kpi.value.name for kpi in facts.kpis)
+
+
+def test_a_trend_has_the_last_point_of_each_of_36_months_and_the_runs_own(told):
+    days = [one.as_of for one in told.facts.find("outstanding").trend]
+
+    assert days[0] == date(2022, 12, 31)
+    assert days[-2:] == [date(2025, 11, 30), TODAY]
+    assert len(days) == 37
+
+
+def test_a_past_of_under_three_months_is_told_day_by_day():
+    days = [date(2025, 11, 29), date(2025, 12, 1), date(2025, 12, 2)]
+    points = tuple(map(point, days))
+
+    assert shown_points(points, date(2025, 12, 2)) == points
+    older = point(date(2025, 10, 31))
+    assert shown_points((older, *points), date(2025, 12, 2)) == (older, points[0], points[2])
+
+
+def test_what_moved_a_kpi_since_the_run_before_is_told_with_its_loans(told):
+    change = told.facts.find("par_90").change
+
+    assert change.before.as_of == YESTERDAY
+    assert sum(part.amount for part in change.parts) == change.move
+    assert all(loan.loan.startswith("#") for part in change.parts for loan in part.largest)
+
+
+def test_a_check_that_found_rows_is_told_with_its_first_rows_masked(told):
+    failed = {check.name: check for check in told.facts.failed_checks}
+
+    assert list(failed) == told.facts.run.manifest.quality["failed"]
+    loans = [row.loan for check in failed.values() for row in check.examples if row.loan]
+    assert loans
+    assert all(loan.startswith("#") for loan in loans)
+
+
+def test_the_report_lies_with_the_newest_attempt_that_ended_with_the_run(told):
+    desk = told.desk
+    first, second = list_runs(desk.layout)
+
+    assert report_folder(second, desk.layout) == desk.layout.latest.resolve()
+    assert report_folder(first, desk.layout).name.endswith("_a0")
+
+
+def test_the_report_of_a_run_without_an_attempt_has_a_folder_of_its_own(told, tmp_path):
+    elsewhere = Layout(told.desk.layout.data, tmp_path / "logs", told.desk.layout.book)
+    run = told.facts.run
+
+    path = write_report(run, elsewhere, told.desk.settings, elsewhere.log_runs / run.name)
+
+    assert path == tmp_path / "logs" / "runs" / run.name / "report.html"
+    assert path.read_bytes() == told.page  # the same run, the same bytes
+    assert path.stat().st_mode & 0o777 == 0o600

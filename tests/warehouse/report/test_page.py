@@ -1,0 +1,195 @@
+"""The page itself: whole, small, the same every time, and made for every reader."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.warehouse.report.conftest import HOSTILE
+from warehouse.manifest import InputFacts
+from warehouse.report import page as page_module
+from warehouse.report.page import render_page
+
+CSS = Path(page_module.__file__).with_name("page.css").read_text()
+_LIGHT, _DARK = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[:2]
+AA_TEXT, AA_GRAPHICS = 4.5, 3.0
+
+
+class Outline(HTMLParser):
+    """The tags of a page, with their attributes, and the levels of its headings."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, *names):
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+@pytest.fixture(scope="module")
+def outline(told):
+    return Outline(told.text)
+
+
+def palette(block):
+    return dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", block))
+
+
+def luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    """Return the contrast ratio of WCAG 2, 1 to 21."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_the_contrast_is_worked_out_as_wcag_says():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # its known example
+
+
+@pytest.mark.parametrize("scheme", [_LIGHT, _DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "card"])
+@pytest.mark.parametrize("text", ["ink", "muted", "accent", "ok", "warning", "critical", "unknown"])
+def test_every_text_can_be_read(scheme, ground, text):
+    colours = palette(scheme)
+
+    assert contrast(colours[text], colours[ground]) >= AA_TEXT
+
+
+def test_both_schemes_have_every_colour_that_is_used():
+    used = set(re.findall(r"var\(--([a-z]+)\)", CSS))
+
+    assert set(palette(_LIGHT)) == set(palette(_DARK)) >= used
+
+
+def test_a_chart_uses_the_colours_of_the_page_alone(told):
+    drawn = re.findall(r'(?:fill|stroke)="([^"]+)"', "".join(_svgs(told.text)))
+
+    variables = {f"var(--{name})" for name in palette(_LIGHT)}
+    assert set(drawn) <= {*variables, "none", "transparent"}
+    assert {"var(--accent)", "var(--warning)", "var(--critical)"} <= set(drawn)
+
+
+def _svgs(text):
+    return re.findall(r"<svg .*?</svg>", text, re.DOTALL)
+
+
+def test_the_same_run_gives_the_same_bytes(told):
+    assert render_page(told.facts) == told.page
+
+
+def test_three_years_fit_in_a_tenth_of_what_is_allowed(told):
+    assert len(told.page) < 200_000  # allowed are 2 MB
+
+
+def test_nothing_is_loaded_from_anywhere(told, outline):
+    assert outline.all("script", "img", "link", "iframe", "object", "form") == []
+    (policy,) = [m["content"] for m in outline.all("meta") if "http-equiv" in m]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    hrefs = [a["href"] for a in outline.all("a")]
+    assert hrefs
+    assert all(href.startswith("#") for href in hrefs)
+    assert "url(" not in CSS
+    assert "@import" not in CSS
+    assert not [name for _, attributes in outline.tags for name in attributes if name == "style"]
+    assert not [n for _, attributes in outline.tags for n in attributes if n.startswith("on")]
+
+
+def test_no_heading_skips_a_level(outline):
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)]
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_header_of_a_table_says_what_it_heads(outline):
+    headers = outline.all("th")
+
+    assert headers
+    assert {header.get("scope") for header in headers} == {"col", "row", "rowgroup"}
+
+
+def test_every_id_is_one_and_every_reference_leads_to_one(outline):
+    ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
+    wanted = [a["href"][1:] for a in outline.all("a")]
+    for _, attributes in outline.tags:
+        wanted += attributes.get("aria-labelledby", "").split()
+
+    assert len(ids) == len(set(ids))
+    assert set(wanted) <= set(ids)
+
+
+def test_every_kpi_is_told_with_value_and_definition(told):
+    text = told.text.replace("\N{NO-BREAK SPACE}", " ")
+
+    for told_kpi in told.facts.kpis:
+        assert told_kpi.kpi.format(told_kpi.value.value) in text
+        assert told_kpi.kpi.formula in text
+
+
+def test_lineage_tells_every_hash(told):
+    manifest = told.facts.run.manifest
+
+    hashes = [*manifest.identity.input_sha256s, manifest.identity.sql_sha256]
+    hashes += [manifest.run_id, told.facts.run.manifest_sha256(), manifest.prev_manifest_sha256]
+    assert [one for one in hashes if one not in told.text] == []
+
+
+def test_an_unknown_kpi_tells_its_reason_and_never_a_zero(told):
+    unknown = [
+        replace(kpi, value=replace(kpi.value, value=None, status="unknown", reason="because of it"))
+        for kpi in told.facts.kpis
+        if kpi.value.name == "par_90"
+    ]
+
+    text = render_page(replace(told.facts, kpis=tuple(unknown))).decode()
+
+    assert '<p class="value">unknown</p>' in text
+    assert "Unknown: because of it" in text
+    assert "PAR 90 unknown; 0 of 1 within their thresholds." in text
+
+
+def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told):
+    (par_90,) = (kpi for kpi in told.facts.headlines if kpi.value.name == "par_90")
+    odd = replace(
+        par_90.anomaly,
+        is_unusual=True,
+        side="worse",
+        median=Decimal("0.0123"),
+        spread=Decimal("0.001"),
+    )
+
+    text = render_page(replace(told.facts, kpis=(replace(par_90, anomaly=odd),))).decode()
+
+    assert "Unusual against its own past, worse than its median 1.23" in text
+
+
+def test_a_name_that_is_no_unicode_does_not_stop_the_page(told):
+    manifest = replace(told.facts.run.manifest, inputs=(InputFacts("tape\udcff.zip", "0" * 64, 1),))
+
+    page = render_page(replace(told.facts, run=replace(told.facts.run, manifest=manifest)))
+
+    assert b"tape?.zip" in page
+
+
+def test_text_is_escaped_wherever_it_comes_from(told):
+    manifest = replace(told.facts.run.manifest, inputs=(InputFacts(HOSTILE, "0" * 64, 1),))
+
+    page = render_page(replace(told.facts, run=replace(told.facts.run, manifest=manifest)))
+
+    assert b"<script>" not in page
+    assert b"&lt;script&gt;" in page

@@ -1,0 +1,218 @@
+"""Gather what the report tells of a sealed run; nothing here knows how it will look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from settings.kpis import Kpi, load_catalogue
+from settings.model import Settings
+from warehouse.anomaly import Anomaly, judge_trend
+from warehouse.audit import AUDIT_FILE, AUDIT_STORE
+from warehouse.change import KpiChange, changes_between
+from warehouse.engine import open_engine, read_sql, view_parquet
+from warehouse.kinds import TapeFacts, sql_folder
+from warehouse.kpis import HealthComponent, KpiValue
+from warehouse.layout import Layout
+from warehouse.manifest import load_manifest
+from warehouse.masking import mask_id
+from warehouse.outbox import Outbox, Receipt
+from warehouse.output import read_health, read_kpis
+from warehouse.quality import Finding
+from warehouse.run_folder import SealedRun
+from warehouse.storage_errors import typed_storage
+from warehouse.trend import Point, read_trend
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+HEADLINES = ("par_90", "collection_rate", "rdr_90", "portfolio_health")
+TREND_MONTHS = 36
+_DAILY_MONTHS = 3  # a shorter past is shown day by day
+_LOANS = 3  # of each part of a move
+_EXAMPLES = 3  # of each check that found rows
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The live principal of the days past due from `first_day` to `last_day`, both included."""
+
+    first_day: int
+    last_day: int | None
+    live_principal: Decimal
+    loans: int | None
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that found bad rows, and the first of them, masked."""
+
+    name: str
+    level: str
+    bad_rows: int
+    examples: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class KpiFacts:
+    """One KPI of the run: its value, its entry of the catalogue, its move, and its past."""
+
+    value: KpiValue
+    kpi: Kpi | None  # None: it has left the catalogue
+    change: KpiChange
+    trend: tuple[Point, ...]
+    anomaly: Anomaly | None
+    is_definition_current: bool
+
+    @property
+    def title(self) -> str:
+        """How it is called before people."""
+        return self.value.name if self.kpi is None else self.kpi.title
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """All that a report tells."""
+
+    run: SealedRun
+    manifest_sha256: str
+    tape: TapeFacts
+    kpis: tuple[KpiFacts, ...]
+    health: tuple[HealthComponent, ...]
+    buckets: tuple[Bucket, ...]
+    written_off_after_days: int
+    failed_checks: tuple[FailedCheck, ...]
+    ledger_seen: tuple[int, str] | None  # the store's newest link when the run was sealed
+    receipt: Receipt | None  # the run's own link, once it is known
+
+    @property
+    def headlines(self) -> tuple[KpiFacts, ...]:
+        """The KPIs that everybody reads first."""
+        by_name = {facts.value.name: facts for facts in self.kpis}
+        return tuple(by_name[name] for name in HEADLINES if name in by_name)
+
+    @property
+    def others(self) -> tuple[KpiFacts, ...]:
+        """All other KPIs."""
+        return tuple(facts for facts in self.kpis if facts.value.name not in HEADLINES)
+
+    def find(self, name: str) -> KpiFacts | None:
+        """Return the KPI of this name, None in a run that is older than it."""
+        return next((facts for facts in self.kpis if facts.value.name == name), None)
+
+
+def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Path) -> ReportFacts:
+    """Return what the report of a run tells; `spill` is a folder for the engine alone.
+
+    Raises:
+        StorageError: A file of the run cannot be read.
+        HashMismatchError: The run it is compared with is damaged.
+    """
+    tape = TapeFacts.from_json(run.manifest.ingestion)
+    with open_engine(settings.engine, spill, (run.folder,)) as db:
+        buckets = _buckets(db, run, tape)
+        failed = _failed_checks(db, run, settings.pii_key_bytes())
+    book = cast("Mapping[str, int]", run.manifest.identity.settings["book"])
+    return ReportFacts(
+        run=run,
+        manifest_sha256=run.manifest_sha256(),
+        tape=tape,
+        kpis=_kpis(run, layout, settings, spill),
+        health=read_health(run),
+        buckets=buckets,
+        written_off_after_days=int(book["written_off_after_days"]),
+        failed_checks=failed,
+        ledger_seen=_ledger_seen(run),
+        receipt=_receipt(run, layout),
+    )
+
+
+def _kpis(run: SealedRun, layout: Layout, settings: Settings, spill: Path) -> tuple[KpiFacts, ...]:
+    identity = run.manifest.identity
+    catalogue = {kpi.name: kpi for kpi in load_catalogue()}
+    trend = read_trend(layout, identity.book, catalogue, identity.as_of)
+    judged = judge_trend(trend, identity.as_of, settings.anomaly)
+    moves = {
+        c.kpi: c for c in changes_between(run, _previous(run, layout), settings, spill, _LOANS)
+    }
+    return tuple(
+        KpiFacts(
+            value=value,
+            kpi=catalogue.get(value.name),
+            change=moves[value.name],
+            trend=shown_points(trend.get(value.name, ()), identity.as_of),
+            anomaly=judged.get(value.name),
+            is_definition_current=_is_current(value, catalogue.get(value.name)),
+        )
+        for value in read_kpis(run)
+    )
+
+
+def _previous(run: SealedRun, layout: Layout) -> SealedRun | None:
+    """Return the run that this one was compared with when it was sealed, if it is still there."""
+    name = run.manifest.previous_run
+    folder = layout.runs / (name or "none")
+    return SealedRun(folder, load_manifest(folder)) if folder.is_dir() else None
+
+
+def shown_points(points: tuple[Point, ...], as_of: date) -> tuple[Point, ...]:
+    """Return the points to show: the last of each of 36 months, each day of a shorter past."""
+    first = as_of.replace(day=1)
+    month = first.year * 12 + first.month - TREND_MONTHS
+    recent = [p for p in points if _month(p.as_of) >= month and p.as_of <= as_of]
+    last = {_month(point.as_of): point for point in recent}
+    return tuple(recent if len(last) < _DAILY_MONTHS else last.values())
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month
+
+
+def _is_current(value: KpiValue, kpi: Kpi | None) -> bool:
+    if kpi is None:
+        return False
+    sql = read_sql(sql_folder(kpi, value.basis), kpi.name)
+    return hashlib.sha256(sql.encode()).hexdigest() == value.definition_sha256
+
+
+def _buckets(db: DuckDBPyConnection, run: SealedRun, tape: TapeFacts) -> tuple[Bucket, ...]:
+    view_parquet(db, "book", run.folder / "book.parquet")
+    given = {"has_loans": tape.kind.has_loans}
+    return tuple(Bucket(*row) for row in db.execute(read_sql("report", "bucket"), given).fetchall())
+
+
+def _failed_checks(db: DuckDBPyConnection, run: SealedRun, key: bytes) -> tuple[FailedCheck, ...]:
+    for name in ("quality_result", "finding"):
+        view_parquet(db, name, run.folder / f"{name}.parquet")
+    failed = db.execute(
+        "select check_name, level, bad_rows from quality_result where not is_passed"
+    ).fetchall()
+    examples: dict[str, list[Finding]] = {name: [] for name, *_ in failed}
+    rows = db.execute(read_sql("report", "example"), {"shown": _EXAMPLES}).fetchall()
+    for check, file, row, loan, detail in rows:
+        examples[check].append(Finding(file, row, mask_id(key, loan), detail))
+    return tuple(
+        FailedCheck(name, level, bad_rows, tuple(examples[name]))
+        for name, level, bad_rows in failed
+    )
+
+
+def _ledger_seen(run: SealedRun) -> tuple[int, str] | None:
+    path = run.folder / AUDIT_FILE
+    if AUDIT_FILE not in run.manifest.files:
+        return None
+    with typed_storage(path):
+        told = json.loads(path.read_bytes())["run"]
+    seq, link = told["ledger_seen_seq"], told["ledger_seen_hash"]
+    return None if seq is None else (int(seq), str(link))
+
+
+def _receipt(run: SealedRun, layout: Layout) -> Receipt | None:
+    outbox = Outbox(layout, AUDIT_STORE, run.manifest.identity.environment)
+    return outbox.receipts().get(run.name)

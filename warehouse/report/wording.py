@@ -1,0 +1,240 @@
+"""Say the facts of a report as people read them: figures, moves, and the sentences between."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+from settings.kpis import find_kpi, load_catalogue
+from settings.thresholds import Status
+from warehouse.change_parts import Part
+from warehouse.quality import Reconciliation
+from warehouse.report.facts import KpiFacts, ReportFacts
+
+NOTHING = "-"
+_BEST_KNOWN = 3  # parts that a card tells
+
+
+def moment(when: datetime) -> str:
+    """Return a time as people read it, in UTC."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def count(number: int | None) -> str:
+    """Return a whole number with its thousands, a dash for None."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def money(amount: Decimal | None) -> str:
+    """Return an amount of money with its cents, a dash for None."""
+    return NOTHING if amount is None else f"{amount:,.2f}"
+
+
+def words(name: str) -> str:
+    """Return the name of a check as words."""
+    return name.replace("_", " ").capitalize()
+
+
+def figure(facts: KpiFacts, value: Decimal | None) -> str:
+    """Return a value of a KPI in its unit."""
+    if facts.kpi is not None:
+        return facts.kpi.format(value)
+    return "unknown" if value is None else f"{value:f}"
+
+
+def shown(facts: KpiFacts) -> str:
+    """Return the KPI's value in its unit."""
+    return figure(facts, facts.value.value)
+
+
+def before(facts: KpiFacts) -> str:
+    """Return the KPI's value in the run before."""
+    return figure(facts, facts.change.before and facts.change.before.value)
+
+
+def is_judged(facts: KpiFacts) -> bool:
+    """Return whether the KPI's status says something: it has thresholds, or is unknown."""
+    has_lines = facts.kpi is not None and facts.kpi.thresholds is not None
+    return has_lines or facts.value.status != "ok"
+
+
+def lines(facts: KpiFacts) -> str:
+    """Return the thresholds of a KPI."""
+    told = "" if facts.kpi is None else facts.kpi.threshold_line()
+    return told.capitalize() or "No thresholds"
+
+
+def sums(facts: KpiFacts) -> str:
+    """Return the numerator and the denominator; a dash when it has none."""
+    told = [f"{n:,.2f}" for n in (facts.value.numerator, facts.value.denominator) if n is not None]
+    return " / ".join(told) or NOTHING
+
+
+def amount(facts: KpiFacts, moved: Decimal) -> str:
+    """Return a move to the last digit that is published, so that moves can be added up."""
+    match facts.value.unit:
+        case "ratio":
+            return f"{moved.scaleb(2):+.4f} pp"
+        case "usd":
+            return f"{moved:+,.2f}"
+        case "count":
+            return f"{moved:+,.0f}"
+        case _:
+            return f"{moved:+.2f}"
+
+
+def move(facts: KpiFacts) -> str:
+    """Return what changed since the run before, a dash when that is not known."""
+    return NOTHING if facts.change.move is None else amount(facts, facts.change.move)
+
+
+def move_line(facts: KpiFacts) -> str:
+    """Return what changed since the run before, with the largest parts of it."""
+    change = facts.change
+    if change.move is None or change.before is None:
+        return f"Change not known: {change.reason}."
+    was = "" if change.before.status == facts.value.status else f" ({change.before.status})"
+    since = f"{move(facts)} since {change.before.as_of}, from {before(facts)}{was}"
+    largest = sorted(change.parts, key=lambda part: -abs(part.amount))[:_BEST_KNOWN]
+    told = ", ".join(_part_text(facts, part) for part in largest)
+    return f"{since}. Mostly {told}." if told else f"{since}."
+
+
+def _part_text(facts: KpiFacts, part: Part) -> str:
+    return f"{part.title.lower()} {amount(facts, part.amount)}"
+
+
+def unusual_line(facts: KpiFacts) -> str:
+    """Return how an unusual value stands against its own past; nothing of a usual one."""
+    judged = facts.anomaly
+    if judged is None or not judged.is_unusual:
+        return ""
+    usual, spread = figure(facts, judged.median), figure(facts, judged.spread)
+    return (
+        f"Unusual against its own past, {judged.side} than its median {usual} "
+        f"(spread {spread}, {judged.n} earlier values)."
+    )
+
+
+def written_off_line(facts: ReportFacts) -> str:
+    """Return what is written off: PAR leaves it out, so it is read beside it."""
+    told = facts.find("written_off")
+    if told is None:
+        return ""
+    why = "" if told.value.reason is None else f" ({told.value.reason})"
+    return f"Written off, and so not in it: {shown(told)}{why}."
+
+
+def trend_line(facts: KpiFacts) -> str:
+    """Return what the chart of a KPI shows, for those who do not see it."""
+    known = [point.value for point in facts.trend if point.value is not None]
+    if not known:
+        return "No value of an earlier day is known."
+    if len(facts.trend) == 1:
+        return "No earlier day is known: tapewatch backfill works out the past from one tape."
+    first, last = facts.trend[0].as_of, facts.trend[-1].as_of
+    low, high = figure(facts, min(known)), figure(facts, max(known))
+    lost = len(facts.trend) - len(known)
+    unknown = f", unknown at {lost} of {len(facts.trend)} points" if lost else ""
+    return f"From {first} to {last}: between {low} and {high}{unknown}."
+
+
+def verdict(facts: ReportFacts) -> str:
+    """Return the first sentence of the report."""
+    by_status: dict[Status, list[str]] = {"critical": [], "warning": [], "unknown": [], "ok": []}
+    for kpi in facts.headlines:
+        by_status[kpi.value.status].append(kpi.title)
+    bad = [f"{', '.join(kpis)} {word}" for word, kpis in by_status.items() if kpis and word != "ok"]
+    if not bad:
+        return f"All {len(facts.headlines)} KPIs are within their thresholds."
+    rest = len(by_status["ok"])
+    return f"{'; '.join(bad)}; {rest} of {len(facts.headlines)} within their thresholds."
+
+
+def changed_line(facts: ReportFacts) -> str:
+    """Return what the run is compared with."""
+    earlier = facts.run.manifest.previous_run
+    if earlier is None:
+        return "This is the first run of this book: nothing is there to compare with."
+    return (
+        f"Against run {earlier}. The parts of a move add up to it, to the last digit; a ratio also "
+        "moves with its denominator: a loan on time that leaves the book raises a PAR."
+    )
+
+
+def change_reasons(facts: ReportFacts) -> list[tuple[str, str]]:
+    """Return each reason why a move, or its parts, cannot be known, with the KPIs it is of."""
+    titles: dict[str, list[str]] = {}
+    for kpi in facts.kpis:
+        if kpi.change.reason is not None:
+            titles.setdefault(kpi.change.reason, []).append(kpi.title)
+    return [
+        (reason, "every KPI" if len(of) == len(facts.kpis) else ", ".join(of))
+        for reason, of in titles.items()
+    ]
+
+
+def reconciliation_line(facts: ReportFacts) -> str:
+    """Return how much of the lender's own book the ledger reproduces."""
+    told = cast("Mapping[str, int] | None", facts.run.manifest.quality["reconciliation"])
+    if told is None:
+        return (
+            f"Not possible: {facts.tape.kind.title} tells no ledger to hold its balances against."
+        )
+    whole = Reconciliation(told["matched"], told["compared"])
+    differing = whole.compared - whole.matched
+    end = "none differs" if not differing else f"{differing:,} differ"
+    return f"{whole.line().capitalize()}, {end}."
+
+
+def checks_line(facts: ReportFacts) -> str:
+    """Return how many checks found rows."""
+    checks = cast("Mapping[str, int]", facts.run.manifest.quality["checks"])
+    failed = len(facts.failed_checks)
+    score = facts.find("data_quality_score")
+    told = f" Data quality {shown(score)}." if score else ""
+    if not failed:
+        return f"None of {len(checks)} checks found a row.{told}"
+    return f"{failed} of {len(checks)} checks found rows; none of them blocks.{told}"
+
+
+def quarantine_line(facts: ReportFacts) -> str:
+    """Return what was set apart before anything was computed."""
+    told = cast("Mapping[str, int | str]", facts.run.manifest.quality["quarantine"])
+    dropped = cast("Mapping[str, int]", facts.run.manifest.quality["duplicates_dropped"])
+    apart = f"{told['loans']:,} loans set apart for {told['bad_rows']:,} bad rows"
+    share = f"{Decimal(told['balance_ratio']):.4%} of the balance"
+    said = [f"{apart}, {share}"] if told["loans"] else []
+    said += [f"{rows:,} duplicate rows of {table} dropped" for table, rows in dropped.items()]
+    return "; ".join(said) + "." if said else "Nothing was set apart, nothing dropped."
+
+
+def restated_line(facts: ReportFacts) -> str:
+    """Return whether this tape tells the past otherwise than the run before."""
+    told = facts.run.manifest.quality.get("restated")
+    if told is None:
+        return "The past is told as it was before."
+    changed = cast("Mapping[str, int | str]", told)
+    return f"{changed['changed']:,} changes to {changed['as_of']} as run {changed['run']} told it."
+
+
+def restated_rows(facts: ReportFacts) -> list[dict[str, str]]:
+    """Return what the restated past does to each KPI of the day it was told of before."""
+    told = facts.run.manifest.quality.get("restated")
+    if told is None:
+        return []
+    names = {kpi.name for kpi in load_catalogue()}
+    effects = cast("Mapping[str, list[dict[str, str | None]]]", told)["kpis"]
+    return [
+        {
+            "title": find_kpi(name).title if name in names else name,
+            **{end: _value_text(name, effect[end], name in names) for end in ("before", "after")},
+        }
+        for effect in effects
+        for name in [str(effect["kpi"])]
+    ]
+
+
+def _value_text(name: str, value: str | None, is_known: bool) -> str:
+    exact = None if value is None else Decimal(value)
+    return find_kpi(name).format(exact) if is_known else str(value)

@@ -1,0 +1,41 @@
+"""Write the report of a sealed run into the log folder of an attempt, for people."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from settings.model import Settings
+from warehouse.attempt_folder import REPORT
+from warehouse.attempt_state import list_attempts
+from warehouse.durable import make_folder, replace_file
+from warehouse.layout import Layout
+from warehouse.report.facts import collect_facts
+from warehouse.report.page import render_page
+from warehouse.run_folder import SealedRun
+
+
+def write_report(run: SealedRun, layout: Layout, settings: Settings, folder: Path) -> Path:
+    """Draw the report of a run into `folder`, over an older one; return its path.
+
+    Raises:
+        StorageError: The disk refused, or a file of the run cannot be read.
+        HashMismatchError: The run that it is compared with is damaged.
+        RunSettingsError: The run was sealed under settings that are no longer known.
+    """
+    with TemporaryDirectory(prefix="tapewatch-") as spill:
+        facts = collect_facts(run, layout, settings, Path(spill))
+    path = make_folder(folder) / REPORT
+    replace_file(path, render_page(facts))
+    return path
+
+
+def report_folder(run: SealedRun, layout: Layout) -> Path:
+    """Return the log folder of the newest attempt that ended with this run.
+
+    A run of which no attempt is known, one restored from a backup, has a folder of its own name.
+    """
+    ended = [
+        attempt
+        for attempt in list_attempts(layout)
+        if attempt.run_id == run.manifest.run_id and attempt.status == "success"
+    ]
+    return layout.log_runs / (ended[-1].log_folder if ended else run.name)

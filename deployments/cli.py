@@ -288,6 +288,24 @@ def lineage(
     show_lineage(kpi, load_settings(portfolio=portfolio), as_of, is_json=json)
 
 
+@app.command("report")
+def draw_report(
+    run: Annotated[
+        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+    ] = None,
+    is_opened: Annotated[
+        bool, typer.Option("--open", help="Show it in the browser of this machine.")
+    ] = False,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Draw the report of a run: one page that needs no network, and say where it lies."""
+    from deployments.commands.report import make_report
+    from settings.load import load_settings
+
+    make_report(load_settings(portfolio=portfolio), run, is_opened=is_opened, is_json=json)
+
+
 @app.command()
 def deliver(
     again: Annotated[

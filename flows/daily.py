@@ -15,6 +15,7 @@ from tasks.artifacts import publish_kpi_table
 from tasks.delivery import delivery
 from tasks.feed import export_feed
 from tasks.phases import prefect_phases
+from tasks.report import draw_report
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.lock import LockHeldError
 from warehouse.run import Start, run_daily
@@ -60,5 +61,8 @@ def daily(
     shown = publish_kpi_table(outcome, return_state=True)
     if not shown.is_completed():  # the run is published: a page that is not drawn undoes nothing
         log.warning("the table of KPIs could not be shown: %s", shown.name)
+    drawn = draw_report(outcome, settings, return_state=True)
+    if not drawn.is_completed():
+        log.warning("the report could not be drawn: %s; try tapewatch report", drawn.name)
     log.info("%s: %s", outcome.outcome, outcome.sealed.name)
     return outcome

@@ -58,6 +58,24 @@ def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape)
     rows = {row["KPI"]: row for row in json.loads(table.data)}
     assert rows["PAR 90"]["status"] in ("ok", "warning", "critical")
     assert rows["PAR 90"]["thresholds"] == "warning > 3.00 %, critical > 5.00 %"
+    assert b"PAR 90" in (outcome.log_folder / "report.html").read_bytes()
+
+
+def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, monkeypatch):
+    from flows.daily import daily
+
+    def refuse(*_):
+        raise StorageError("the disk is full", fix="make room")
+
+    monkeypatch.setattr("tasks.report.write_report", refuse)
+
+    known = {run.id for run in task_runs()}
+    outcome = daily(inputs=[tape])
+
+    assert outcome.outcome == "published"
+    assert not (outcome.log_folder / "report.html").exists()
+    failed = [run for run in task_runs() if run.state_name == "Failed" and run.id not in known]
+    assert [run.name for run in failed] == ["report"]
 
 
 def test_the_flow_answers_the_same_tape_once(prefect_server, home, tape):
@@ -76,10 +94,11 @@ def test_a_schema_error_is_never_retried(prefect_server, home, tape):
     loans = tape / "loans.csv"
     loans.write_text(loans.read_text().replace("disburse_principal", "amount", 1))
 
+    known = {run.id for run in task_runs()}
     with pytest.raises(SchemaMissingError, match="disburse_principal"):
         daily(inputs=[tape])
 
-    failed = [run for run in task_runs() if run.state_name == "Failed"]
+    failed = [run for run in task_runs() if run.state_name == "Failed" and run.id not in known]
     assert [(run.name, run.run_count) for run in failed] == [("ingestion", 1)]
 
 

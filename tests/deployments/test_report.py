@@ -1,0 +1,59 @@
+"""`tapewatch report`: the page of a run, wherever its attempt has its log."""
+
+import hashlib
+import json
+import shutil
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+
+def test_the_report_of_the_served_run_lies_with_its_log(full_home, run_folder, tapewatch):
+    done = tapewatch("report")
+
+    path = Path(done.out.strip())
+    assert (done.code, done.err) == (0, "")
+    assert path.name == "report.html"
+    assert path.parent.samefile(full_home / "logs" / "runs" / "latest")
+    assert f"Run {run_folder.name}, sealed" in path.read_text()
+    assert "34.36\N{NO-BREAK SPACE}%" in path.read_text()  # PAR 90, as `tapewatch kpi` tells it
+
+
+@pytest.mark.parametrize("name", ["2025-12-10", "run id"])
+def test_a_run_can_be_named_and_the_json_proves_its_page(full_home, run_folder, tapewatch, name):
+    run_id = json.loads((run_folder / "manifest.json").read_text())["run_id"]
+
+    document = json.loads(tapewatch("report", run_id if name == "run id" else name, "--json").out)
+
+    page = Path(document["report"]).read_bytes()
+    assert document["run"] == run_folder.name
+    assert document["sha256"] == hashlib.sha256(page).hexdigest()
+    assert document["bytes"] == len(page)
+
+
+def test_it_can_be_made_again_when_the_logs_are_gone(full_home, tapewatch):
+    first = Path(tapewatch("report").out.strip()).read_bytes()
+    shutil.rmtree(full_home / "logs")
+
+    assert Path(tapewatch("report").out.strip()).read_bytes() == first
+
+
+def test_open_shows_it_in_the_browser_of_the_machine(full_home, tapewatch, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)  # a browser would stay open
+
+    path = Path(tapewatch("report", "--open").out.strip())
+
+    assert opened == [path.resolve().as_uri()]
+
+
+def test_a_run_that_is_not_there_is_said_in_one_line(full_home, tapewatch):
+    done = tapewatch("report", "2024")
+
+    assert done.code == 64
+    assert done.err.startswith("TAPEWATCH-NO_SUCH_RUN: no run '2024'")
+
+
+def test_a_book_without_a_run_says_what_to_do(full_home, tapewatch):
+    assert "tapewatch run --input PATH" in tapewatch("report", "--portfolio", "another").err

@@ -203,19 +203,6 @@ def change_text(value: KpiValue, before: KpiValue | None) -> str:
             return f"{change:+.1f}"
 
 
-def move_text(unit: str, move: Decimal) -> str:
-    """Return a move to the last digit that is published, so that a reader can add moves up."""
-    match unit:
-        case "ratio":
-            return f"{move.scaleb(2):+.4f} pp"
-        case "usd":
-            return f"{move:+,.2f}"
-        case "count":
-            return f"{move:+,.0f}"
-        case _:
-            return f"{move:+.2f}"
-
-
 def trust_facts(run: SealedRun) -> dict[str, str | Text]:
     """Return how far a run can be trusted: its checks, and what its health is made of."""
     return {

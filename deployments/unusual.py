@@ -9,18 +9,8 @@ from rich.console import Console
 
 from deployments.documents import catalogue
 from deployments.render import COLOURS
-from settings.kpis import Kpi
-from warehouse.anomaly import Anomaly
+from warehouse.anomaly import Anomaly, unusual_line
 from warehouse.json_text import JsonObject
-
-
-def unusual_line(kpi: Kpi, judged: Anomaly | None) -> str:
-    """Return how far out an unusual value lies; nothing of one that is usual or not judged."""
-    if judged is None or not judged.is_unusual:
-        return ""
-    usual, spread = kpi.format(judged.median), kpi.format(judged.spread)
-    past = f"median {usual} and spread {spread} of {judged.n} earlier values"
-    return f"{judged.side} than usual: {past}"
 
 
 def print_unusual(console: Console, judged: Mapping[str, Anomaly]) -> None:

@@ -87,6 +87,15 @@ def judge_run(layout: Layout, run: SealedRun, settings: AnomalySettings) -> dict
     return judge_trend(trend, identity.as_of, settings)
 
 
+def unusual_line(kpi: Kpi, judged: Anomaly | None) -> str:
+    """Return how far out an unusual value lies; nothing of one that is usual or not judged."""
+    if judged is None or not judged.is_unusual:
+        return ""
+    usual, spread = kpi.format(judged.median), kpi.format(judged.spread)
+    past = f"median {usual} and spread {spread} of {judged.n} earlier values"
+    return f"{judged.side} than usual: {past}"
+
+
 def _side(kpi: Kpi, *, is_higher: bool) -> Side:
     if kpi.direction == "none":
         return "higher" if is_higher else "lower"

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from deployments.documents import catalogue, change_document, print_json, title_of
 from deployments.lookup import earlier_run, kpi_of_run, served_run
-from deployments.render import COLOURS, move_text, open_console, print_facts, status_text
+from deployments.render import COLOURS, open_console, print_facts, status_text
 from settings.kpis import find_kpi
 from settings.model import Settings
 from warehouse.change import KpiChange, changes_between
-from warehouse.change_parts import PARTS, MovedLoan, Part
+from warehouse.change_parts import PARTS, MovedLoan, Part, move_text
 from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from deployments.documents import catalogue, print_json
 from deployments.render import COLOURS, open_console, status_text
-from deployments.unusual import anomaly_document, unusual_line
+from deployments.unusual import anomaly_document
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
-from warehouse.anomaly import Anomaly, judge_run
+from warehouse.anomaly import Anomaly, judge_run, unusual_line
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.served import served_run

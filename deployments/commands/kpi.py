@@ -30,7 +30,7 @@ from deployments.spreadsheet import write_csv
 from settings.errors import UsageError
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
-from warehouse.anomaly import Anomaly, judge_run
+from warehouse.anomaly import Anomaly, judge_run, unusual_line
 from warehouse.book import book_parameters
 from warehouse.engine import bound, read_sql
 from warehouse.kinds import TapeFacts, sql_folder
@@ -231,7 +231,7 @@ def _print_view(console: Console, view: _View) -> None:
         "value": "" if value.value is None else f"{value.value:f} (basis {value.basis})",
         "thresholds": kpi.threshold_line(),
         "change": _change_line(view),
-        "unusual": unusual.unusual_line(kpi, view.judged),
+        "unusual": unusual_line(kpi, view.judged),
         "SQL": view.sql_path,
         "SQL sha256": f"{value.definition_sha256} ({same})",
         "given": ", ".join(f"{name} {told}" for name, told in view.parameters().items()),

@@ -92,7 +92,7 @@ def _card(told: KpiFacts, facts: ReportFacts) -> _Card:
     return _Card(
         told=told,
         moved=wording.move_line(told),
-        notes=tuple(filter(None, [beside, wording.unusual_line(told)])),
+        notes=tuple(filter(None, [beside, wording.unusual(told)])),
         trend_line=wording.trend_line(told),
         chart=draw_trend(told.kpi, told.trend) if told.kpi and is_drawn else None,
     )

@@ -7,7 +7,8 @@ from typing import cast
 
 from settings.kpis import find_kpi, load_catalogue
 from settings.thresholds import Status
-from warehouse.change_parts import Part
+from warehouse.anomaly import unusual_line
+from warehouse.change_parts import Part, move_text
 from warehouse.quality import Reconciliation
 from warehouse.report.facts import KpiFacts, ReportFacts
 
@@ -71,16 +72,8 @@ def sums(facts: KpiFacts) -> str:
 
 
 def amount(facts: KpiFacts, moved: Decimal) -> str:
-    """Return a move to the last digit that is published, so that moves can be added up."""
-    match facts.value.unit:
-        case "ratio":
-            return f"{moved.scaleb(2):+.4f} pp"
-        case "usd":
-            return f"{moved:+,.2f}"
-        case "count":
-            return f"{moved:+,.0f}"
-        case _:
-            return f"{moved:+.2f}"
+    """Return a move of the KPI in its unit."""
+    return move_text(facts.value.unit, moved)
 
 
 def move(facts: KpiFacts) -> str:
@@ -104,16 +97,10 @@ def _part_text(facts: KpiFacts, part: Part) -> str:
     return f"{part.title.lower()} {amount(facts, part.amount)}"
 
 
-def unusual_line(facts: KpiFacts) -> str:
+def unusual(facts: KpiFacts) -> str:
     """Return how an unusual value stands against its own past; nothing of a usual one."""
-    judged = facts.anomaly
-    if judged is None or not judged.is_unusual:
-        return ""
-    usual, spread = figure(facts, judged.median), figure(facts, judged.spread)
-    return (
-        f"Unusual against its own past, {judged.side} than its median {usual} "
-        f"(spread {spread}, {judged.n} earlier values)."
-    )
+    told = "" if facts.kpi is None else unusual_line(facts.kpi, facts.anomaly)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
 def written_off_line(facts: ReportFacts) -> str:

@@ -175,7 +175,7 @@ def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told):
 
     text = render_page(replace(told.facts, kpis=(replace(par_90, anomaly=odd),))).decode()
 
-    assert "Unusual against its own past, worse than its median 1.23" in text
+    assert "Worse than usual: median 1.23" in text
 
 
 def test_a_name_that_is_no_unicode_does_not_stop_the_page(told):

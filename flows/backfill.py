@@ -7,6 +7,7 @@ from prefect import flow
 from blocks.clients.traces import start_traces
 from settings.load import load_settings
 from tasks.backfill import backfill_past
+from tasks.progress import name_flow_run
 from warehouse.backfill import Backfilled, Every, PastDays
 
 start_traces()  # as in flows/daily.py
@@ -30,4 +31,6 @@ def backfill(
     Raises:
         TapewatchError: What stopped it, with the next step.
     """
-    return backfill_past(load_settings(portfolio=portfolio), PastDays(first, last, every))
+    settings = load_settings(portfolio=portfolio)
+    name_flow_run(f"{settings.portfolio.name} by the {every}")
+    return backfill_past(settings, PastDays(first, last, every))

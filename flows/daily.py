@@ -15,6 +15,7 @@ from tasks.artifacts import publish_kpi_table
 from tasks.delivery import delivery
 from tasks.feed import export_feed
 from tasks.phases import prefect_phases
+from tasks.progress import Progress, name_flow_run
 from tasks.report import draw_report
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.lock import LockHeldError
@@ -51,13 +52,17 @@ def daily(
     day = settings.portfolio.yesterday(start.now) if as_of == "yesterday" else as_of
     request = RunRequest(tuple(inputs or ()), day, is_backfill, accepted)
     feed = None if inputs else export_feed(settings)
-    phases = prefect_phases(settings.phases)
-    log = get_run_logger()
+    book, log = settings.portfolio.name, get_run_logger()
+    name_flow_run(f"{book} {day or 'newest tape'}")
+    progress = Progress("progress", f"{book}: four phases, then the pages")
+    phases = prefect_phases(settings.phases, progress)
     try:
         outcome = run_daily(request, settings, start, phases, feed, delivery(settings))
     except LockHeldError as error:  # no failure: the other run does the work
         log.warning(error.line())
         return Completed(name="Busy", message=error.line())
+    name_flow_run(f"{book} {outcome.sealed.manifest.identity.as_of}")
+    progress.show(100)
     shown = publish_kpi_table(outcome, return_state=True)
     if not shown.is_completed():  # the run is published: a page that is not drawn undoes nothing
         log.warning("the table of KPIs could not be shown: %s", shown.name)

@@ -10,8 +10,10 @@ from warehouse.output import read_kpis
 
 
 @task(
-    name="artifact",
-    task_run_name="artifact",
+    name="KPI table",
+    task_run_name="KPI table",
+    description="Shows the KPIs of the run as a table on the flow run's page.",
+    tags=["tapewatch"],
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=2,

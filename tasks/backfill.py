@@ -6,6 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from settings.model import Settings
+from tasks.progress import Progress
 from warehouse.backfill import Backfilled, PastDays, backfill
 from warehouse.layout import Layout
 from warehouse.served import served_run
@@ -13,7 +14,14 @@ from warehouse.served import served_run
 _LINES = 10  # of progress, at most, however many days there are
 
 
-@task(name="backfill", task_run_name="backfill", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="backfill",
+    task_run_name="backfill",
+    description="Works out the KPIs of past days from the served tape, each once.",
+    tags=["tapewatch"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def backfill_past(settings: Settings, asked: PastDays) -> Backfilled:
     """Work out the days asked for that are not known yet; another try goes on where it was.
 
@@ -22,10 +30,12 @@ def backfill_past(settings: Settings, asked: PastDays) -> Backfilled:
     """
     log = get_run_logger()
     layout = Layout.of(settings)
+    progress = Progress("backfill", f"{settings.portfolio.name}: past days worked out")
 
     def told(done: int, of: int) -> None:
         if done == of or done % -(-of // _LINES) == 0:
             log.info("%d of %d days", done, of)
+            progress.show(100 * done / of)
 
     done = backfill(layout, served_run(layout), settings, asked, datetime.now(UTC), told)
     log.info("run %s: %d days known, %d of them new", done.run.name, len(done.days), len(done.new))

@@ -16,7 +16,14 @@ def delivery(settings: Settings) -> Deliver:
     return open_delivery(settings, lambda: load_audit_settings(settings))
 
 
-@task(name="deliver", task_run_name="deliver", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="deliver",
+    task_run_name="deliver",
+    description="Sends every receiver what it has not acknowledged, oldest first.",
+    tags=["tapewatch"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def deliver_pending(settings: Settings) -> tuple[Delivered, ...]:
     """Send every receiver what it lacks; one that failed a moment ago waits for its time.
 

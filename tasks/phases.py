@@ -1,6 +1,6 @@
 """The four phases as Prefect tasks: retried when they can heal, ended when they take too long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -11,10 +11,18 @@ from prefect.tasks import Task, exponential_backoff
 
 from settings.errors import TapewatchError
 from settings.model import Phase, PhasesSettings
+from tasks.progress import Progress
+from warehouse.attempts import PHASES
 from warehouse.run import RunPhase
 
 T = TypeVar("T")
 _JITTER = 0.5
+_TOLD: Mapping[Phase, str] = {
+    "ingestion": "Fetches the tape, keeps its bytes, and reads it into typed tables.",
+    "transformation": "Sets bad rows apart, runs the quality checks, and makes the book.",
+    "calculation": "Computes every KPI of the catalogue and what moved it.",
+    "output": "Seals the run by one rename and serves it.",
+}
 _GRACE_SECONDS = (
     5  # the engine stops itself at the limit; Prefect's own is for what hangs elsewhere
 )
@@ -44,14 +52,21 @@ def _phase(name: Phase, step: Callable[[], T]) -> T:
     return result
 
 
-def prefect_phases(policies: PhasesSettings) -> RunPhase:
-    """Return the runner that gives every phase its own task, with the policy of its settings."""
+def prefect_phases(policies: PhasesSettings, progress: Progress | None = None) -> RunPhase:
+    """Return the runner that gives every phase its own task, with the policy of its settings.
+
+    `progress` is moved on by each phase.
+    """
 
     def run_phase(name: Phase, step: Callable[[], T]) -> T:
+        if progress is not None:
+            progress.show(100 * PHASES.index(name) / len(PHASES))
         policy = policies.policy(name)
         return _phase.with_options(
             name=name,
             task_run_name=name,
+            description=_TOLD[name],
+            tags=["tapewatch"],
             retries=policy.retries,
             retry_delay_seconds=exponential_backoff(policy.retry_delay_seconds),
             retry_jitter_factor=_JITTER,

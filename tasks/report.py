@@ -1,30 +1,71 @@
-"""Draw the report of a run into the attempt's log folder."""
+"""Draw the report of a run, and show on the flow run's page what changed and where to read on."""
 
 from pathlib import Path
 
 from prefect import get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from settings.model import Settings
+from warehouse.attempt_folder import REPORT
 from warehouse.job import RunOutcome
 from warehouse.layout import Layout
-from warehouse.report.write import write_report
+from warehouse.report.facts import KpiFacts, ReportFacts
+from warehouse.report.wording import before, change_reasons, changed_line, move_line, shown, verdict
+from warehouse.report.write import gather_facts, write_page
 
 
 @task(
     name="report",
     task_run_name="report",
-    description="One page about the run, for people: report.html in the attempt's log folder.",
+    description="Draws report.html into the attempt's log folder, and tells what changed.",
+    tags=["tapewatch"],
     cache_policy=NO_CACHE,
     persist_result=False,
     timeout_seconds=120,
 )
 def draw_report(outcome: RunOutcome, settings: Settings) -> Path:
-    """Draw the report; it can be made again at any time with `tapewatch report`.
+    """Draw the report; `tapewatch report` can make it again at any time.
 
     Raises:
         TapewatchError: The disk refused, or a file of the run cannot be read.
     """
-    path = write_report(outcome.sealed, Layout.of(settings), settings, outcome.log_folder)
+    facts = gather_facts(outcome.sealed, Layout.of(settings), settings)
+    path = write_page(facts, outcome.log_folder)
     get_run_logger().info("report: %s", path)
+    create_markdown_artifact(changes_page(facts), key="what-changed", description=verdict(facts))
+    for key, (text, link) in _links(settings, outcome).items():
+        create_link_artifact(link, link_text=text, key=key)
     return path
+
+
+def changes_page(facts: ReportFacts) -> str:
+    """Return what changed since the run before, in Markdown."""
+    identity = facts.run.manifest.identity
+    rows = [f"| {' | '.join(_cells(kpi))} |" for kpi in facts.kpis]
+    reasons = [f"Not known: {reason} ({of})." for reason, of in change_reasons(facts)]
+    lines = [
+        f"# {identity.portfolio} on {identity.as_of}",
+        f"**{verdict(facts)}**",
+        changed_line(facts),
+        "\n".join(["| KPI | before | now | status |", "|---|---:|---:|---|", *rows]),
+        "\n".join(f"- **{kpi.title}** {move_line(kpi)}" for kpi in facts.kpis if kpi.change.move),
+        *reasons,
+    ]
+    return "\n\n".join(filter(None, lines))
+
+
+def _cells(kpi: KpiFacts) -> tuple[str, ...]:
+    return kpi.title, before(kpi), shown(kpi), kpi.value.status
+
+
+def _links(settings: Settings, outcome: RunOutcome) -> dict[str, tuple[str, str]]:
+    """Return the pages to read on, by the key of their artifact: those that are served."""
+    alerting = settings.alerting
+    links: dict[str, tuple[str, str]] = {}
+    if alerting.reports_url is not None:
+        page = f"{alerting.reports_url}/{outcome.log_folder.name}/{REPORT}"
+        links["report"] = ("The report of this run", page)
+    if alerting.grafana_url is not None:
+        links["dashboards"] = ("Dashboards", alerting.grafana_url)
+    return links

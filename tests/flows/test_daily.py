@@ -37,6 +37,13 @@ def artifacts():
     return asyncio.run(read())
 
 
+def flow_runs():
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs()
+
+
 def task_runs():
     from prefect.client.orchestration import get_client
 
@@ -61,13 +68,45 @@ def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape)
     assert b"PAR 90" in (outcome.log_folder / "report.html").read_bytes()
 
 
+def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
+    prefect_server, home, tape, monkeypatch
+):
+    from flows.daily import daily
+
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    monkeypatch.setenv("TAPEWATCH_ALERTING__GRAFANA_URL", "https://grafana.example.com")
+    daily(inputs=[tape], as_of="2025-12-09")
+
+    outcome = daily(inputs=[tape], as_of="2025-12-10")
+
+    shown = {a.key: a for a in sorted(artifacts(), key=lambda a: a.created)}  # the newest of each
+    assert shown["what-changed"].data.startswith("# default on 2025-12-10\n")
+    assert f"Against run {outcome.previous.name}" in shown["what-changed"].data
+    assert f"/runs/{outcome.log_folder.name}/report.html)" in shown["report"].data
+    assert "https://grafana.example.com" in shown["dashboards"].data
+    assert float(shown["progress"].data) == 100
+    assert {"default 2025-12-09", "default 2025-12-10"} <= {run.name for run in flow_runs()}
+
+
+def test_a_server_that_draws_nothing_stops_nothing(prefect_server, home, tape, monkeypatch):
+    from flows.daily import daily
+
+    def refuse(*_, **__):
+        raise ConnectionError("the server is gone")
+
+    for name in ("create_progress_artifact", "get_client"):
+        monkeypatch.setattr(f"tasks.progress.{name}", refuse)
+
+    assert daily(inputs=[tape]).outcome == "published"
+
+
 def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, monkeypatch):
     from flows.daily import daily
 
     def refuse(*_):
         raise StorageError("the disk is full", fix="make room")
 
-    monkeypatch.setattr("tasks.report.write_report", refuse)
+    monkeypatch.setattr("tasks.report.write_page", refuse)
 
     known = {run.id for run in task_runs()}
     outcome = daily(inputs=[tape])

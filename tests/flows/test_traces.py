@@ -61,11 +61,12 @@ def test_our_run_lies_in_prefects_flow_run_and_each_phase_in_its_task_run(
 
     assert done.stdout.split() == ["Completed", "Failed"], done.stderr
     good, bad = (span for span in received.spans if span.name == "daily")
-    run, artifact = received.children(good)
+    run, *pages = received.children(good)
     assert (good.scope, good.parent_id, good.is_failed) == ("prefect", "", False)
-    assert [(s.scope, s.name) for s in (run, artifact)] == [
+    assert [(s.scope, s.name) for s in (run, *pages)] == [
         ("tapewatch", "run"),
-        ("prefect", "artifact"),
+        ("prefect", "KPI table"),
+        ("prefect", "report"),
     ]
     tasks = received.children(run)
     assert [(s.scope, s.name) for s in tasks] == [("prefect", phase) for phase in PHASES]

@@ -10,7 +10,7 @@ from deployments.render import open_console, short_path
 from settings.model import Settings
 from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
-from warehouse.report.write import report_folder, write_report
+from warehouse.report.write import gather_facts, report_folder, write_page
 from warehouse.run_folder import SealedRun
 from warehouse.served import served_run
 
@@ -25,7 +25,7 @@ def make_report(settings: Settings, name: str | None, *, is_opened: bool, is_jso
     """
     layout = Layout.of(settings)
     run = served_run(layout) if name is None else _named(layout, name)
-    path = write_report(run, layout, settings, report_folder(run, layout))
+    path = write_page(gather_facts(run, layout, settings), report_folder(run, layout))
     if is_opened:
         webbrowser.open(path.resolve().as_uri())
     if is_json:

@@ -57,3 +57,31 @@ def test_a_run_that_is_not_there_is_said_in_one_line(full_home, tapewatch):
 
 def test_a_book_without_a_run_says_what_to_do(full_home, tapewatch):
     assert "tapewatch run --input PATH" in tapewatch("report", "--portfolio", "another").err
+
+
+def test_a_run_draws_it_where_its_url_is_set_and_not_otherwise(
+    full_home, tape, tapewatch, monkeypatch
+):
+    drawn = full_home / "logs" / "runs" / "latest" / "report.html"
+    tapewatch("run", "--input", tape)
+    assert not drawn.exists()
+
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    done = tapewatch("run", "--input", tape)
+
+    assert (done.code, drawn.is_file()) == (0, True)
+    assert "/report.html" in done.out
+
+
+def test_a_report_that_cannot_be_drawn_fails_no_run(full_home, tape, tapewatch, monkeypatch):
+    def refuse(*_):
+        raise ValueError("a cell of the tape")
+
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    monkeypatch.setattr("warehouse.report.write.write_page", refuse)
+
+    done = tapewatch("run", "--input", tape)
+
+    assert done.code == 0
+    assert "the report could not be drawn: ValueError in test_report.py" in done.err
+    assert "a cell of the tape" not in done.err

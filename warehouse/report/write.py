@@ -8,21 +8,29 @@ from warehouse.attempt_folder import REPORT
 from warehouse.attempt_state import list_attempts
 from warehouse.durable import make_folder, replace_file
 from warehouse.layout import Layout
-from warehouse.report.facts import collect_facts
+from warehouse.report.facts import ReportFacts, collect_facts
 from warehouse.report.page import render_page
 from warehouse.run_folder import SealedRun
 
 
-def write_report(run: SealedRun, layout: Layout, settings: Settings, folder: Path) -> Path:
-    """Draw the report of a run into `folder`, over an older one; return its path.
+def gather_facts(run: SealedRun, layout: Layout, settings: Settings) -> ReportFacts:
+    """Return what the report of a run tells.
 
     Raises:
-        StorageError: The disk refused, or a file of the run cannot be read.
+        StorageError: A file of the run cannot be read.
         HashMismatchError: The run that it is compared with is damaged.
         RunSettingsError: The run was sealed under settings that are no longer known.
     """
     with TemporaryDirectory(prefix="tapewatch-") as spill:
-        facts = collect_facts(run, layout, settings, Path(spill))
+        return collect_facts(run, layout, settings, Path(spill))
+
+
+def write_page(facts: ReportFacts, folder: Path) -> Path:
+    """Draw the report into `folder`, over an older one; return its path.
+
+    Raises:
+        StorageError: The disk refused.
+    """
     path = make_folder(folder) / REPORT
     replace_file(path, render_page(facts))
     return path

@@ -1,5 +1,6 @@
 """What the report tells of a run, worked out by hand on a small book and on tapes without one."""
 
+import shutil
 from datetime import date
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ from tests.warehouse.tape_runs import TODAY, YESTERDAY
 from warehouse.layout import Layout
 from warehouse.output import read_kpis
 from warehouse.report.facts import Bucket, shown_points
-from warehouse.report.write import report_folder, write_report
+from warehouse.report.write import gather_facts, report_folder, write_page
 from warehouse.run_folder import list_runs
 from warehouse.trend import Point
 
@@ -91,10 +92,13 @@ def test_the_report_lies_with_the_newest_attempt_that_ended_with_the_run(told):
 
 
 def test_the_report_of_a_run_without_an_attempt_has_a_folder_of_its_own(told, tmp_path):
-    elsewhere = Layout(told.desk.layout.data, tmp_path / "logs", told.desk.layout.book)
+    of = told.desk.layout
+    shutil.copytree(of.data, tmp_path / "data", ignore=shutil.ignore_patterns("attempts"))
+    elsewhere = Layout(tmp_path / "data", tmp_path / "logs", of.book)
     run = told.facts.run
 
-    path = write_report(run, elsewhere, told.desk.settings, elsewhere.log_runs / run.name)
+    facts = gather_facts(run, elsewhere, told.desk.settings)
+    path = write_page(facts, report_folder(run, elsewhere))
 
     assert path == tmp_path / "logs" / "runs" / run.name / "report.html"
     assert path.read_bytes() == told.page  # the same run, the same bytes

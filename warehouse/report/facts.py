@@ -15,17 +15,17 @@ from settings.kpis import Kpi, load_catalogue
 from settings.model import Settings
 from warehouse.anomaly import Anomaly, judge_trend
 from warehouse.audit import AUDIT_FILE, AUDIT_STORE
-from warehouse.change import KpiChange, changes_between
+from warehouse.change import KpiChange
 from warehouse.engine import open_engine, read_sql, view_parquet
 from warehouse.kinds import TapeFacts, sql_folder
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.layout import Layout
-from warehouse.manifest import load_manifest
 from warehouse.masking import mask_id
 from warehouse.outbox import Outbox, Receipt
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Finding
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_changes import read_changes
 from warehouse.storage_errors import typed_storage
 from warehouse.trend import Point, read_trend
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 HEADLINES = ("par_90", "collection_rate", "rdr_90", "portfolio_health")
 TREND_MONTHS = 36
 _DAILY_MONTHS = 3  # a shorter past is shown day by day
-_LOANS = 3  # of each part of a move
 _EXAMPLES = 3  # of each check that found rows
 
 
@@ -112,7 +111,7 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
 
     Raises:
         StorageError: A file of the run cannot be read.
-        HashMismatchError: The run it is compared with is damaged.
+        HashMismatchError: Its changes.json is missing, or another than was sealed.
     """
     tape = TapeFacts.from_json(run.manifest.ingestion)
     with open_engine(settings.engine, spill, (run.folder,)) as db:
@@ -123,7 +122,7 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
         run=run,
         manifest_sha256=run.manifest_sha256(),
         tape=tape,
-        kpis=_kpis(run, layout, settings, spill),
+        kpis=_kpis(run, layout, settings),
         health=read_health(run),
         buckets=buckets,
         written_off_after_days=int(book["written_off_after_days"]),
@@ -133,14 +132,12 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
     )
 
 
-def _kpis(run: SealedRun, layout: Layout, settings: Settings, spill: Path) -> tuple[KpiFacts, ...]:
-    identity = run.manifest.identity
+def _kpis(run: SealedRun, layout: Layout, settings: Settings) -> tuple[KpiFacts, ...]:
+    identity, values = run.manifest.identity, read_kpis(run)
     catalogue = {kpi.name: kpi for kpi in load_catalogue()}
     trend = read_trend(layout, identity.book, catalogue, identity.as_of)
     judged = judge_trend(trend, identity.as_of, settings.anomaly)
-    moves = {
-        c.kpi: c for c in changes_between(run, _previous(run, layout), settings, spill, _LOANS)
-    }
+    moves = _moves(run, values)
     return tuple(
         KpiFacts(
             value=value,
@@ -150,15 +147,16 @@ def _kpis(run: SealedRun, layout: Layout, settings: Settings, spill: Path) -> tu
             anomaly=judged.get(value.name),
             is_definition_current=_is_current(value, catalogue.get(value.name)),
         )
-        for value in read_kpis(run)
+        for value in values
     )
 
 
-def _previous(run: SealedRun, layout: Layout) -> SealedRun | None:
-    """Return the run that this one was compared with when it was sealed, if it is still there."""
-    name = run.manifest.previous_run
-    folder = layout.runs / (name or "none")
-    return SealedRun(folder, load_manifest(folder)) if folder.is_dir() else None
+def _moves(run: SealedRun, values: tuple[KpiValue, ...]) -> dict[str, KpiChange]:
+    told = read_changes(run)
+    if told is not None:
+        return {change.kpi: change for change in told.kpis}
+    reason = f"run {run.name} was sealed by {run.manifest.code}, which did not tell what changed"
+    return {now.name: KpiChange(now.name, now.unit, now, None, None, (), reason) for now in values}
 
 
 def shown_points(points: tuple[Point, ...], as_of: date) -> tuple[Point, ...]:

@@ -18,8 +18,7 @@ def gather_facts(run: SealedRun, layout: Layout, settings: Settings) -> ReportFa
 
     Raises:
         StorageError: A file of the run cannot be read.
-        HashMismatchError: The run that it is compared with is damaged.
-        RunSettingsError: The run was sealed under settings that are no longer known.
+        HashMismatchError: Its changes.json is missing, or another than was sealed.
     """
     with TemporaryDirectory(prefix="tapewatch-") as spill:
         return collect_facts(run, layout, settings, Path(spill))

@@ -1,15 +1,18 @@
 """What the report tells of a run, worked out by hand on a small book and on tapes without one."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from tests.warehouse.tape_runs import TODAY, YESTERDAY
 from warehouse.layout import Layout
 from warehouse.output import read_kpis
-from warehouse.report.facts import Bucket, shown_points
+from warehouse.report.facts import Bucket, collect_facts, shown_points
+from warehouse.report.page import render_page
 from warehouse.report.write import gather_facts, report_folder, write_page
 from warehouse.run_folder import list_runs
+from warehouse.sealed_changes import CHANGES_FILE
 from warehouse.trend import Point
 
 
@@ -72,6 +75,17 @@ def test_what_moved_a_kpi_since_the_run_before_is_told_with_its_loans(told):
     assert change.before.as_of == YESTERDAY
     assert sum(part.amount for part in change.parts) == change.move
     assert all(loan.loan.startswith("#") for part in change.parts for loan in part.largest)
+
+
+def test_a_run_that_was_sealed_without_its_changes_says_so(told, tmp_path):
+    run = told.facts.run
+    files = {name: facts for name, facts in run.manifest.files.items() if name != CHANGES_FILE}
+    old = replace(run, manifest=replace(run.manifest, files=files))
+
+    facts = collect_facts(old, told.desk.layout, told.desk.settings, tmp_path)
+
+    assert {kpi.change.move for kpi in facts.kpis} == {None}
+    assert "did not tell what changed" in render_page(facts).decode()
 
 
 def test_a_check_that_found_rows_is_told_with_its_first_rows_masked(told):

@@ -36,7 +36,7 @@ def draw_card(told: KpiFacts, facts: ReportFacts) -> Card:
         told=told,
         moved=wording.move_line(told),
         notes=tuple(filter(None, [beside, wording.unusual(told)])),
-        trend_line=wording.trend_line(told),
+        trend_line=wording.trend_line(told, has_ledger=facts.tape.kind.has_ledger),
         chart=draw_trend(told.kpi, told.trend) if told.kpi and is_drawn else None,
     )
 
@@ -45,10 +45,11 @@ def tell_health(facts: ReportFacts) -> Shown:
     """Return what each part adds to portfolio health."""
     points = [(part, contribution(part, facts.health)) for part in facts.health]
     lost = [find_kpi(part.kpi).title for part, point in points if point is None]
+    known = sum(part.weight for part, point in points if point is not None)
     whole = sum((point for _, point in points if point is not None), Decimal(0))
     line = f"The points add up to {whole:.2f} of 10."
     bars = [
-        Bar(find_kpi(p.kpi).title, point, f"{point:.2f} of {10 * p.weight:.0f}")
+        Bar(find_kpi(p.kpi).title, point, f"{point:.2f} of {10 * p.weight / known:.2f}")
         for p, point in points
         if point is not None
     ]
@@ -97,7 +98,8 @@ def tell_balances(facts: ReportFacts) -> Shown:
         "bucket_line": "Live principal by days past due, and what is written off beside it.",
         "bucket_total": wording.money(total),
         "bucket_loans": wording.count(sum(loans) if loans else None),
-        "written_off": f"{beside}: {why}" if why else beside,
+        "written_off": beside,
+        "written_off_reason": why,
     }
 
 

@@ -9,6 +9,7 @@ from warehouse.change_parts import Part, move_text
 from warehouse.report.facts import KpiFacts, ReportFacts
 
 NOTHING = "-"
+_SHOWN_POINTS = 2  # at least: one is no course
 _SHOWN_PARTS = 3  # of a move, on a card
 
 
@@ -56,9 +57,8 @@ def is_judged(facts: KpiFacts) -> bool:
 
 
 def lines(facts: KpiFacts) -> str:
-    """Return the thresholds of a KPI."""
-    told = "" if facts.kpi is None else facts.kpi.threshold_line()
-    return told.capitalize() or "No thresholds"
+    """Return the thresholds of a KPI; nothing of one without."""
+    return "" if facts.kpi is None else facts.kpi.threshold_line().capitalize()
 
 
 def sums(facts: KpiFacts) -> str:
@@ -108,13 +108,12 @@ def written_off_line(facts: ReportFacts) -> str:
     return f"Written off, and so not in it: {shown(told)}{why}."
 
 
-def trend_line(facts: KpiFacts) -> str:
+def trend_line(facts: KpiFacts, *, has_ledger: bool) -> str:
     """Return what the chart of a KPI shows, for those who do not see it."""
     known = [point.value for point in facts.trend if point.value is not None]
-    if not known:
-        return "No value of an earlier day is known."
-    if len(facts.trend) == 1:
-        return "No earlier day is known: tapewatch backfill works out the past from one tape."
+    if len(facts.trend) < _SHOWN_POINTS or not known:
+        hint = " tapewatch backfill works out the past from one tape." if has_ledger else ""
+        return f"No earlier day is known.{hint}"
     first, last = facts.trend[0].as_of, facts.trend[-1].as_of
     low, high = figure(facts, min(known)), figure(facts, max(known))
     lost = len(facts.trend) - len(known)
@@ -127,11 +126,11 @@ def verdict(facts: ReportFacts) -> str:
     by_status: dict[Status, list[str]] = {"critical": [], "warning": [], "unknown": [], "ok": []}
     for kpi in facts.headlines:
         by_status[kpi.value.status].append(kpi.title)
-    bad = [f"{', '.join(kpis)} {word}" for word, kpis in by_status.items() if kpis and word != "ok"]
-    if not bad:
-        return f"All {len(facts.headlines)} KPIs are within their thresholds."
-    rest = len(by_status["ok"])
-    return f"{'; '.join(bad)}; {rest} of {len(facts.headlines)} within their thresholds."
+    within, of = len(by_status.pop("ok")), len(facts.headlines)
+    if within == of:
+        return f"All {of} KPIs are within their thresholds."
+    bad = [f"{word.capitalize()}: {', '.join(kpis)}." for word, kpis in by_status.items() if kpis]
+    return f"{' '.join(bad)} Within their thresholds: {within} of {of}."
 
 
 def changed_line(facts: ReportFacts) -> str:

@@ -35,7 +35,9 @@ def test_an_aggregate_tape_tells_buckets_and_no_loans(report_of, tmp_path):
     assert '<th scope="row">90 and more</th>' in page  # nobody has told where it ends
     assert "an aggregate tape without loans" in page
     assert "Written off, beside it" in page
-    assert facts.find("written_off").value.reason in page
+    assert f"is unknown: {facts.find('written_off').value.reason}" in page
+    # PAR 90 4 % scores 4 of 10, half of the weights, of which a fifth is unknown: 4 x 0.5 / 0.8
+    assert "2.50 of 6.25" in page
 
 
 def test_a_loan_tape_tells_its_loans_and_no_past(report_of, tmp_path):
@@ -60,7 +62,7 @@ def test_the_second_loan_tape_tells_what_moved(report_of, tmp_path):
 
     _, page = report_of(loan_tape(tmp_path / "two", ("L1", 900, 0), ("L2", 100, 90)))
 
-    assert "PAR 90 critical" in page  # 100 of 1,000
+    assert "Critical: PAR 90" in page  # 100 of 1,000
     assert "+10.0000\N{NO-BREAK SPACE}pp since 2025-12-26" in page
     assert "Mostly new delinquencies +10.0000\N{NO-BREAK SPACE}pp" in page
 
@@ -69,4 +71,5 @@ def test_the_first_run_of_a_book_has_nothing_to_compare_with(report_of, tmp_path
     _, page = report_of(loan_tape(tmp_path / "tape", ("L1", 900, 0)))
 
     assert "This is the first run of this book" in page
-    assert "No earlier day is known" in page
+    assert "No earlier day is known." in page
+    assert "tapewatch backfill" not in page  # nothing but a ledger tells the past

@@ -160,7 +160,7 @@ def test_an_unknown_kpi_tells_its_reason_and_never_a_zero(told):
 
     assert '<p class="value">unknown</p>' in text
     assert "Unknown: because of it" in text
-    assert "PAR 90 unknown; 0 of 1 within their thresholds." in text
+    assert "Unknown: PAR 90. Within their thresholds: 0 of 1." in text
 
 
 def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told):

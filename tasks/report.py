@@ -11,7 +11,15 @@ from warehouse.attempt_folder import REPORT
 from warehouse.job import RunOutcome
 from warehouse.layout import Layout
 from warehouse.report.facts import KpiFacts, ReportFacts
-from warehouse.report.wording import before, change_reasons, changed_line, move_line, shown, verdict
+from warehouse.report.wording import (
+    before,
+    change_reasons,
+    changed_line,
+    is_judged,
+    move_line,
+    shown,
+    verdict,
+)
 from warehouse.report.write import gather_facts, write_page
 
 
@@ -35,7 +43,7 @@ def draw_report(outcome: RunOutcome, settings: Settings) -> Path:
     get_run_logger().info("report: %s", path)
     create_markdown_artifact(changes_page(facts), key="what-changed", description=verdict(facts))
     for key, (text, link) in _links(settings, outcome).items():
-        create_link_artifact(link, link_text=text, key=key)
+        create_link_artifact(link, link_text=text, key=key, description=text)
     return path
 
 
@@ -56,7 +64,7 @@ def changes_page(facts: ReportFacts) -> str:
 
 
 def _cells(kpi: KpiFacts) -> tuple[str, ...]:
-    return kpi.title, before(kpi), shown(kpi), kpi.value.status
+    return kpi.title, before(kpi), shown(kpi), kpi.value.status if is_judged(kpi) else ""
 
 
 def _links(settings: Settings, outcome: RunOutcome) -> dict[str, tuple[str, str]]:

@@ -26,7 +26,7 @@ _FILTERS = (
 )
 _UNIT = re.compile(r"(?<=\d) (?=(%|pp|USD)(\W|$))")
 _SECTIONS = (
-    ("headlines", "The four KPIs"),
+    ("headlines", "The main KPIs"),
     ("kpis", "All other KPIs"),
     ("health", "Portfolio health"),
     ("buckets", "Days past due"),

@@ -122,15 +122,17 @@ def trend_line(facts: KpiFacts, *, has_ledger: bool) -> str:
 
 
 def verdict(facts: ReportFacts) -> str:
-    """Return the first sentence of the report."""
-    by_status: dict[Status, list[str]] = {"critical": [], "warning": [], "unknown": [], "ok": []}
-    for kpi in facts.headlines:
-        by_status[kpi.value.status].append(kpi.title)
-    within, of = len(by_status.pop("ok")), len(facts.headlines)
-    if within == of:
-        return f"All {of} KPIs are within their thresholds."
+    """Return the first sentence of the report: which KPI is beyond its lines, and how many not."""
+    by_status: dict[Status, list[str]] = {"critical": [], "warning": [], "unknown": []}
+    for kpi in (*facts.headlines, *facts.others):
+        is_told = kpi in facts.headlines or kpi.value.status != "unknown"
+        if is_told and kpi.value.status != "ok":
+            by_status[kpi.value.status].append(kpi.title)
     bad = [f"{word.capitalize()}: {', '.join(kpis)}." for word, kpis in by_status.items() if kpis]
-    return f"{' '.join(bad)} Within their thresholds: {within} of {of}."
+    within = sum(kpi.value.status == "ok" for kpi in facts.headlines)
+    of = len(facts.headlines)
+    good = f"All {of} main KPIs are" if within == of else f"{within} of {of} main KPIs are"
+    return " ".join([*bad, f"{good} within their thresholds."])
 
 
 def changed_line(facts: ReportFacts) -> str:

@@ -13,6 +13,7 @@ from tests.warehouse.report.conftest import HOSTILE
 from warehouse.manifest import InputFacts
 from warehouse.report import page as page_module
 from warehouse.report.page import render_page
+from warehouse.report.wording import verdict
 
 CSS = Path(page_module.__file__).with_name("page.css").read_text()
 _LIGHT, _DARK = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[:2]
@@ -160,7 +161,22 @@ def test_an_unknown_kpi_tells_its_reason_and_never_a_zero(told):
 
     assert '<p class="value">unknown</p>' in text
     assert "Unknown: because of it" in text
-    assert "Unknown: PAR 90. Within their thresholds: 0 of 1." in text
+    assert "Unknown: PAR 90. 0 of 1 main KPIs are within their thresholds." in text
+
+
+def test_the_first_sentence_names_every_kpi_beyond_its_lines(told):
+    statuses = {"par_90": "ok", "portfolio_health": "critical", "par_7": "unknown"}
+    statuses["collection_efficiency_30d"] = "warning"
+    kpis = tuple(
+        replace(kpi, value=replace(kpi.value, status=statuses[kpi.value.name]))
+        for kpi in told.facts.kpis
+        if kpi.value.name in statuses
+    )
+
+    assert verdict(replace(told.facts, kpis=kpis)) == (
+        "Critical: Portfolio health. Warning: Collection efficiency, 30 days. "
+        "1 of 2 main KPIs are within their thresholds."
+    )
 
 
 def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told):

@@ -22,9 +22,10 @@ from prometheus.verdicts import VerdictIndex, verdict_samples
 from settings.kpis import load_catalogue
 from settings.model import Settings
 from warehouse.attempt_folder import describe_error
+from warehouse.delivery_box import Backlog, delivery_folder
+from warehouse.delivery_boxes import open_box
 from warehouse.engine import sql_names
 from warehouse.layout import Layout
-from warehouse.outbox import Backlog, Outbox, delivery_folder
 from warehouse.quality import LEVELS
 from warehouse.storage_errors import typed_storage
 
@@ -123,7 +124,7 @@ class Exporter(Collector):
         return Sample("disk_free_bytes", disk.free), Sample("disk_size_bytes", disk.total)
 
     def _backlog(self, receiver: str) -> Backlog:
-        return Outbox(self._layout, receiver, self._environment).backlog()
+        return open_box(self._layout, receiver, self._environment).backlog()
 
 
 def _check_levels() -> dict[str, str]:

@@ -16,6 +16,11 @@ Route = Literal[
 Role = Literal["cfo", "general_counsel", "sre_oncall"]
 ROUTES: tuple[Route, ...] = get_args(Route)
 ROLES: tuple[Role, ...] = get_args(Role)
+ROLE_OF: Mapping[Route, Role] = {  # whom a critical message of a route calls: the runbook's table
+    "executive_briefing": "cfo",
+    "compliance_updates": "general_counsel",
+    "pipeline_failures": "sre_oncall",
+}
 
 ROUTE_OF_SECRET: Mapping[
     str, Route
@@ -146,13 +151,21 @@ class SlackSettings(Section):
 
     def webhook(self, route: Route) -> str | None:
         """Return the URL of the route's webhook, None when there is none."""
-        own = cast("SecretStr | None", getattr(self.webhooks, route)) or self.webhook_token
+        own = self.own_webhook(route) or self.webhook_token
         return None if own is None else webhook_url(own)
+
+    def own_webhook(self, route: Route) -> SecretStr | None:
+        """Return the webhook that is of this route alone, None when there is none."""
+        return cast("SecretStr | None", getattr(self.webhooks, route))
+
+    def has_way(self, route: Route) -> bool:
+        """Whether a message of this route can be sent at all."""
+        return self.bot_token is not None or self.webhook(route) is not None
 
     @property
     def is_configured(self) -> bool:
         """Whether any message can be sent at all."""
-        return self.bot_token is not None or any(self.webhook(route) for route in ROUTES)
+        return any(self.has_way(route) for route in ROUTES)
 
 
 class PagerDutySettings(Section):

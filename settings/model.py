@@ -253,6 +253,9 @@ class DeliverySettings(Section):
     total_seconds: ShortSeconds  # of one `tapewatch deliver`: less than until the next
     retry_seconds: Seconds  # before the first retry; it doubles with each
     retry_max_seconds: Seconds
+    message_cooldown_minutes: Annotated[int, Field(ge=0, le=1_440)]  # between two of one kind
+    messages_a_day: AtLeastOne  # of the environment; critical ones are never held back
+    message_days: Days  # an older message is not sent any more, and that is told
 
 
 class ExporterSettings(Section):

@@ -43,6 +43,15 @@ class KpiThresholds(Thresholds):
 
     escalation: Figure | None = None
 
+    def is_escalated(self, value: Number | None, better: Direction) -> bool:
+        """Return whether `value` lies beyond the line at which somebody higher up is told."""
+        exact = exact_number(value)
+        return (
+            exact is not None
+            and self.escalation is not None
+            and _is_beyond(exact, self.escalation, better)
+        )
+
 
 def exact_number(value: Number | None) -> Decimal | None:
     """Return the decimal a person would write for `value`, or None for None, NaN and infinity."""

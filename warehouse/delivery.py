@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import JsonValue
 
@@ -20,10 +20,11 @@ from settings.errors import (
 )
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import describe_error
+from warehouse.delivery_box import Box, Parcel, RefusedError, delivery_folder
+from warehouse.delivery_boxes import open_boxes
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
-from warehouse.outbox import Item, Link, Outbox, RefusedError, delivery_folder
 from warehouse.storage_errors import typed_storage
 from warehouse.tracing import tell_step
 
@@ -41,7 +42,7 @@ class ReceiverHangsError(SourceUnavailableError):
 
 
 class Receiver(Protocol):
-    """Takes items, each as often as it is sent, and stores it once."""
+    """Takes the items of its box: the audit store runs and attempts, a channel messages."""
 
     @property
     def name(self) -> str:
@@ -53,8 +54,8 @@ class Receiver(Protocol):
         """Where it is, for people: what another one there has received counts for nothing."""
         ...
 
-    def send(self, item: Item, seconds: float, /) -> Link:
-        """Deliver one item within `seconds` and return the link it got.
+    def send(self, item: Any, seconds: float, /) -> Any:  # noqa: ANN401 - its box's two types
+        """Deliver one item within `seconds` and return the answer that its receipt keeps.
 
         Raises:
             RefusedError: It will never be taken.
@@ -122,7 +123,9 @@ def deliver(
     with hold_lock(folder / "lock", "delivery", datetime.now(UTC)):
         _sweep(folder)
         until = time.monotonic() + max(0.0, order.seconds - _LAST_WORDS_SECONDS)
-        works = [_Work(r, Outbox(layout, r.name, environment), settings) for r in receivers]
+        names = [receiver.name for receiver in receivers]
+        boxes = open_boxes(layout, names, environment, settings)
+        works = [_Work(r, box, settings) for r, box in zip(receivers, boxes, strict=True)]
         for work in works:
             work.start(order, until)
         return tuple(work.wait(until) for work in works)
@@ -154,9 +157,9 @@ def try_to_deliver(
 class _Work:
     """The delivery to one receiver, in a thread that may be left behind hanging."""
 
-    def __init__(self, receiver: Receiver, outbox: Outbox, settings: DeliverySettings) -> None:
+    def __init__(self, receiver: Receiver, box: Box[Any, Any], settings: DeliverySettings) -> None:
         self._receiver = receiver
-        self._outbox = outbox
+        self._box = box
         self._settings = settings
         self._result = Delivered(receiver.name)
         self._thread: Thread | None = None
@@ -179,7 +182,7 @@ class _Work:
             error = ReceiverHangsError(
                 f"{name} did not answer in time", fix=f"see whether {name} is up"
             )
-            self._outbox.note_failure(error, self._settings, datetime.now(UTC))
+            self._box.note_failure(error, self._settings, datetime.now(UTC))
             result = replace(result, error=error)
         sent, pending = result.sent, result.pending
         facts = {"receiver": result.receiver, "sent": sent, "pending": pending}
@@ -197,12 +200,11 @@ class _Work:
             self._result = replace(self._result, error=broken)
 
     def _send_pending(self, order: Order, until: float) -> None:
-        if order.is_again:
-            self._outbox.set_receipts_aside()
-        items = self._outbox.pending(self._receiver.store)
-        self._result = replace(self._result, pending=len(items))
-        is_resting = self._outbox.state().is_resting(datetime.now(UTC), self._settings)
-        if is_resting and not order.is_now:
+        now = datetime.now(UTC)
+        self._prepare(order, now)
+        items, pending = self._box.due(self._receiver.store, now, self._settings)
+        self._result = replace(self._result, pending=pending)
+        if self._box.state().is_resting(now, self._settings, is_now=order.is_now):
             self._result = replace(self._result, is_waiting=bool(items))
             return
         for item in items:
@@ -213,26 +215,33 @@ class _Work:
             except TapewatchError as error:
                 if self._result.sent and time.monotonic() >= until:
                     return  # it took what came before: the time was over, not its strength
-                self._outbox.note_failure(error, self._settings, datetime.now(UTC))
+                self._box.note_failure(error, self._settings, datetime.now(UTC))
                 raise
         if items:
-            self._outbox.note_success()
+            self._box.note_success()
 
-    def _send(self, item: Item, until: float) -> None:
+    def _prepare(self, order: Order, now: datetime) -> None:
+        if order.is_again:
+            self._box.set_receipts_aside()
+        self._box.begin(now)
+        for item, error in self._box.expired(now, self._settings):
+            self._refuse(item, error)
+
+    def _send(self, item: Parcel, until: float) -> None:
         try:
-            link = self._receiver.send(item, until - time.monotonic())
+            answer = self._receiver.send(item, until - time.monotonic())
         except (RefusedError, HashMismatchError) as error:
             return self._refuse(item, error)
         except StorageError as error:  # reading it: ours, not the receiver's, and the others can go
             self._result = replace(self._result, error=error)
             return None
-        self._outbox.keep_receipt(item, link, self._receiver.store, datetime.now(UTC))
-        self._count(sent=1)
+        self._box.keep_receipt(item, answer, self._receiver.store, datetime.now(UTC))
+        self._count(sent=item.items)
         return None
 
-    def _refuse(self, item: Item, error: TapewatchError) -> None:
-        self._outbox.keep_refusal(item, error, datetime.now(UTC))
-        self._count(refused=1)
+    def _refuse(self, item: Parcel, error: TapewatchError) -> None:
+        self._box.keep_refusal(item, error, datetime.now(UTC))
+        self._count(refused=item.items)
         self._result = replace(self._result, error=error)
 
     def _count(self, sent: int = 0, refused: int = 0) -> None:
@@ -241,7 +250,7 @@ class _Work:
             result,
             sent=result.sent + sent,
             refused=result.refused + refused,
-            pending=result.pending - 1,
+            pending=max(0, result.pending - sent - refused),
         )
 
 

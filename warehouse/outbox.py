@@ -1,41 +1,32 @@
-"""What each receiver has still to get: sealed runs and ended attempts without a receipt.
+"""What the audit store has still to get: sealed runs and ended attempts without a receipt.
 
-The run folders are the outbox. Here lie only the small files that tell how far a receiver is, in
-delivery/<environment>/<receiver>/: received/<item>.json, refused/<item>.json, earlier/ (receipts
-of a store that was there before), and state.json. A receipt that cannot be read is none: sending
-again costs nothing.
+The run folders are the outbox. Beside what `delivery_box` keeps lies earlier/: the receipts of a
+store that was there before. A receipt that cannot be read is none: sending again costs nothing.
 """
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
-from settings.errors import DataRejectedError, TapewatchError
-from settings.model import DeliverySettings
+from settings.errors import TapewatchError
 from warehouse.attempt_folder import utc_text
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.audit import AUDIT_FILE, attempt_payload, audit_payload
+from warehouse.delivery_box import Box, Parcel
 from warehouse.durable import durable_write, fsync_dir, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject, pretty_json
-from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
 from warehouse.run_folder import SealedRun, run_folders
 from warehouse.storage_errors import typed_storage
 
 _PUBLISHED_NOTHING = ("failed", "canceled", "abandoned")
-
-
-class RefusedError(DataRejectedError):
-    """The receiver will never take this item: trying again cannot help."""
-
-    code = "DELIVERY_REFUSED"
 
 
 @dataclass(frozen=True)
@@ -56,11 +47,9 @@ class Receipt(Link):
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(Parcel):
     """One thing to send: a sealed run, or an attempt that published nothing."""
 
-    name: str
-    since: datetime
     source: SealedRun | AttemptRecord = field(repr=False)
 
     def payload(self) -> dict[str, JsonValue]:
@@ -75,46 +64,12 @@ class Item:
         return attempt_payload(self.source)
 
 
-@dataclass(frozen=True)
-class State:
-    """How a receiver does: failures in a row, and when it may be tried again."""
-
-    failures: int = 0
-    not_before: AwareDatetime | None = None
-    code: str | None = None
-    message: str | None = None
-
-    def is_resting(self, now: datetime, settings: DeliverySettings) -> bool:
-        """Return whether it is too early to try again; a clock set back makes nobody wait."""
-        if self.not_before is None:
-            return False
-        longest = now + timedelta(seconds=settings.retry_max_seconds)
-        return now < self.not_before <= longest
-
-
-_STATE = TypeAdapter(State)
 _RECEIPT = TypeAdapter(Receipt)
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-@dataclass(frozen=True)
-class Backlog:
-    """How far a receiver is behind; `oldest` is when the oldest pending item was sealed."""
-
-    pending: int
-    oldest: datetime | None
-    refused: tuple[str, ...]
-    state: State
-
-
-class Outbox:
-    """The items of one environment for one receiver, and what became of each."""
-
-    def __init__(self, layout: Layout, receiver: str, environment: str) -> None:
-        """Know the folders; nothing is made before the first receipt."""
-        self._layout = layout
-        self._environment = environment
-        self._root = delivery_folder(layout, environment) / receiver
+class Outbox(Box[Item, Link]):
+    """The items of one environment for the audit store, and what became of each."""
 
     def pending(self, store: str | None = None) -> list[Item]:
         """Return what has neither receipt nor refusal, oldest first.
@@ -130,16 +85,6 @@ class Outbox:
         items = self._items({*known, *self.refused()})
         return sorted(items, key=lambda item: (item.since, item.name))
 
-    def backlog(self) -> Backlog:
-        """Return how many items are pending and refused, and how old the oldest is.
-
-        Raises:
-            StorageError: A folder cannot be read.
-        """
-        pending = self.pending()
-        oldest = pending[0].since if pending else None
-        return Backlog(len(pending), oldest, tuple(sorted(self.refused())), self.state())
-
     def receipts(self) -> dict[str, Receipt]:
         """Return every readable receipt by the name of its item."""
         return {path.stem: receipt for path, receipt in self._read("received") if receipt}
@@ -152,15 +97,11 @@ class Outbox:
         """Return the receipts of stores that were there before."""
         return [receipt for _, receipt in self._read("earlier") if receipt]
 
-    def refused(self) -> dict[str, Path]:
-        """Return the files that tell why an item was refused, by the name of the item."""
-        return {path.stem: path for path in (self._root / "refused").glob("*.json")}
-
     def newest_link(self) -> Link | None:
         """Return the newest link of the store's chain that was received, None before the first."""
         return max(self.receipts().values(), key=lambda link: link.ledger_seq, default=None)
 
-    def keep_receipt(self, item: Item, link: Link, store: str, now: datetime) -> None:
+    def keep_receipt(self, item: Item, answer: Link, store: str, now: datetime) -> None:
         """Write down that the item has arrived; an older refusal of it is forgotten.
 
         Raises:
@@ -169,9 +110,9 @@ class Outbox:
         fail_point("item_sent")
         path = make_folder(self._root / "received") / f"{item.name}.json"
         before = _receipt_in(path)
-        if before is not None and before.ledger_hash != link.ledger_hash:
+        if before is not None and before.ledger_hash != answer.ledger_hash:
             self._set_aside(path)
-        receipt = Receipt(link.ledger_seq, link.ledger_hash, item.name, store, now)
+        receipt = Receipt(answer.ledger_seq, answer.ledger_hash, item.name, store, now)
         told = {**asdict(receipt), "received_at": utc_text(now)}
         durable_write(path, pretty_json(told))
         self._forget_refusal(item.name)
@@ -187,61 +128,6 @@ class Outbox:
         for path, _ in self._read("received"):
             self._set_aside(path)
 
-    def keep_refusal(self, item: Item, error: TapewatchError, now: datetime) -> None:
-        """Write down that the item will never be taken.
-
-        Raises:
-            StorageError: The disk refused.
-        """
-        folder = make_folder(self._root / "refused")
-        told = {
-            "item": item.name,
-            "refused_at": utc_text(now),
-            "code": error.code,
-            "message": error.message,
-        }
-        durable_write(folder / f"{item.name}.json", pretty_json(told))
-
-    def retry_refused(self) -> None:
-        """Let every refused item be tried again.
-
-        Raises:
-            StorageError: The disk refused.
-        """
-        for name in self.refused():
-            self._forget_refusal(name)
-
-    def state(self) -> State:
-        """Return how the receiver does; a damaged file counts as no failure."""
-        with suppress(OSError, ValidationError):
-            return _STATE.validate_json((self._root / "state.json").read_bytes())
-        return State()
-
-    def note_success(self) -> None:
-        """Forget the failures, if there were any.
-
-        Raises:
-            StorageError: The disk refused.
-        """
-        path = self._root / "state.json"
-        with typed_storage(path):
-            path.unlink(missing_ok=True)
-
-    def note_failure(
-        self, error: TapewatchError, settings: DeliverySettings, now: datetime
-    ) -> None:
-        """Count one more failure in a row, and wait twice as long as after the last.
-
-        Raises:
-            StorageError: The disk refused.
-        """
-        failures = self.state().failures + 1
-        doubled = settings.retry_seconds * 2 ** min(failures - 1, 16)
-        wait = timedelta(seconds=min(doubled, settings.retry_max_seconds))
-        state = State(failures, now + wait, error.code, error.message)
-        told = {**asdict(state), "not_before": utc_text(now + wait)}
-        durable_write(make_folder(self._root) / "state.json", pretty_json(told))
-
     def _read(self, folder: str) -> Iterator[tuple[Path, Receipt | None]]:
         for path in sorted((self._root / folder).glob("*.json")):
             yield path, _receipt_in(path)
@@ -253,11 +139,6 @@ class Outbox:
             path.replace(folder / f"{path.stem}.{digest[:12]}.json")
         fsync_dir(folder)
         fsync_dir(path.parent)
-
-    def _forget_refusal(self, name: str) -> None:
-        path = self._root / "refused" / f"{name}.json"
-        with typed_storage(path):
-            path.unlink(missing_ok=True)
 
     def _items(self, known: set[str]) -> Iterator[Item]:
         for folder in run_folders(self._layout):
@@ -279,11 +160,6 @@ def _receipt_in(path: Path) -> Receipt | None:
     with suppress(OSError, ValidationError):
         return _RECEIPT.validate_json(path.read_bytes())
     return None
-
-
-def delivery_folder(layout: Layout, environment: str) -> Path:
-    """Return where everything about the deliveries of one environment lies."""
-    return layout.delivery / environment
 
 
 def link_facts(link: Link | None) -> JsonObject | None:

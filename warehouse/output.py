@@ -8,9 +8,24 @@ from warehouse.audit import AUDIT_STORE, write_audit
 from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
 from warehouse.json_text import JsonObject
 from warehouse.kpis import HealthComponent, KpiValue
-from warehouse.manifest import Manifest
+from warehouse.layout import Layout
+from warehouse.manifest import HashMismatchError, Manifest
+from warehouse.message_changes import change_facts
+from warehouse.message_facts import News
+from warehouse.message_rules import decide_messages
+from warehouse.messages import SealedMessages, write_messages
+from warehouse.near_runs import near_runs
 from warehouse.outbox import Outbox, link_facts
-from warehouse.run_folder import SealedRun, find_run, previous_run, publish, seal, superseded_runs
+from warehouse.run_folder import (
+    SealedRun,
+    find_run,
+    previous_run,
+    publish,
+    read_current,
+    seal,
+    superseded_runs,
+    would_serve,
+)
 from warehouse.tracing import step, tell
 
 _KPIS = TypeAdapter(tuple[KpiValue, ...])
@@ -32,6 +47,7 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
         outbox = Outbox(job.layout, AUDIT_STORE, job.settings.environment)
         seen = link_facts(outbox.newest_link())
         write_audit(job.paths.run, manifest, calculated.kpis, calculated.transformed.checks, seen)
+        write_messages(job.paths.run, _messages(job, calculated, manifest, seen))
         sealed = _seal(job, manifest, rows)
     is_served = publish(job.layout, sealed)
     tell(is_served=is_served)
@@ -58,6 +74,39 @@ def _outcome(job: Job, sealed: SealedRun, outcome: Outcome) -> RunOutcome:
     previous = previous_run(job.layout, sealed.manifest.identity)
     record = job.attempt.record
     return RunOutcome(outcome, sealed, previous, record.attempt_id, job.attempt.folder)
+
+
+def _messages(
+    job: Job, calculated: Calculated, manifest: Manifest, ledger_seen: JsonObject | None
+) -> SealedMessages:
+    """Return what the run says; only one that will be served says anything."""
+    run = SealedRun(job.layout.runs / manifest.identity.folder_name, manifest)
+    if not would_serve(job.layout, run):
+        return SealedMessages(manifest.identity.environment, manifest.created_at)
+    return decide_messages(
+        News(
+            settings=job.settings,
+            manifest=manifest,
+            kpis=calculated.kpis,
+            served=_served(job.layout, run),
+            near=near_runs(job.layout, manifest.identity),
+            log_folder=job.attempt.folder.name,
+            ledger_seen=ledger_seen,
+            changes=change_facts(job.paths.run),
+        )
+    )
+
+
+def _served(layout: Layout, run: SealedRun) -> SealedRun | None:
+    """Return the run that people were told of last; one of another book is none."""
+    try:
+        served = read_current(layout)
+    except HashMismatchError:  # damaged: as if nobody had been told anything of it
+        return None
+    is_same_book = (
+        served is not None and served.manifest.identity.book == run.manifest.identity.book
+    )
+    return served if is_same_book else None
 
 
 def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> Manifest:

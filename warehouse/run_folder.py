@@ -167,13 +167,18 @@ def publish(layout: Layout, run: SealedRun, *, backward: bool = False) -> bool:
     Raises:
         StorageError: The disk refused; `current` is untouched.
     """
-    if not backward and (is_withdrawn(layout, run.name) or not _is_newer(layout, run)):
+    if not backward and not would_serve(layout, run):
         fsync_dir(layout.current.parent)  # the run that moved it may have died before this
         return False
     fsync_dir(layout.runs)  # a run found by `find_run` may have died before its commit was synced
     durable_write(layout.current, run.name.encode() + b"\n")
     fail_point("current_published")
     return True
+
+
+def would_serve(layout: Layout, run: SealedRun) -> bool:
+    """Return whether `publish` would point `current` at `run`, which need not be sealed yet."""
+    return not is_withdrawn(layout, run.name) and _is_newer(layout, run)
 
 
 def _is_newer(layout: Layout, run: SealedRun) -> bool:

@@ -16,8 +16,9 @@ from settings.model import AuditSettings
 from warehouse.attempt_folder import ErrorFacts, utc_text
 from warehouse.attempt_state import AttemptRecord
 from warehouse.audit import AUDIT_STORE, attempt_payload
+from warehouse.delivery_box import RefusedError
 from warehouse.json_text import JsonObject
-from warehouse.outbox import Item, Link, RefusedError
+from warehouse.outbox import Item, Link
 
 SCHEMA = "analytics"
 _MIGRATE = "apply the migration: tapewatch audit migrate"

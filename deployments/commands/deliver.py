@@ -11,8 +11,9 @@ from deployments.render import open_console, print_facts
 from settings.model import Settings
 from warehouse.attempt_folder import utc_text
 from warehouse.delivery import Delivered, Order, Receiver, deliver
+from warehouse.delivery_box import Backlog
+from warehouse.delivery_boxes import open_box
 from warehouse.layout import Layout
-from warehouse.outbox import Backlog, Outbox
 
 
 def deliver_pending(
@@ -26,7 +27,7 @@ def deliver_pending(
     """
     from blocks.clients.receivers import open_receivers
 
-    receivers = open_receivers(settings.audit)
+    receivers = open_receivers(settings, settings.audit, settings.integrations.slack)
     delivered = send(settings, receivers, is_again=is_again, is_refused_too=is_refused_too)
     show(settings, delivered, is_json=is_json)
     refuse_undelivered(delivered)
@@ -47,7 +48,7 @@ def send(
     layout = Layout.of(settings)
     if is_refused_too:
         for receiver in receivers:
-            Outbox(layout, receiver.name, settings.environment).retry_refused()
+            open_box(layout, receiver.name, settings.environment).retry_refused()
     order = Order(float(settings.delivery.total_seconds), is_now=True, is_again=is_again)
     console = open_console(stderr=True)
     names = ", ".join(receiver.name for receiver in receivers)
@@ -86,7 +87,7 @@ def refused_line(backlog: Backlog) -> str:
 
 
 def _document(settings: Settings, result: Delivered) -> dict[str, JsonValue]:
-    backlog = Outbox(Layout.of(settings), result.receiver, settings.environment).backlog()
+    backlog = open_box(Layout.of(settings), result.receiver, settings.environment).backlog()
     return {
         "receiver": result.receiver,
         **result.facts(),
@@ -100,7 +101,7 @@ def _document(settings: Settings, result: Delivered) -> dict[str, JsonValue]:
 
 
 def _print(console: Console, settings: Settings, result: Delivered) -> None:
-    backlog = Outbox(Layout.of(settings), result.receiver, settings.environment).backlog()
+    backlog = open_box(Layout.of(settings), result.receiver, settings.environment).backlog()
     facts = {"sent": f"{result.sent:,}", "pending": f"{backlog.pending:,}"}
     if backlog.oldest is not None:
         hours = (datetime.now(UTC) - backlog.oldest).total_seconds() / 3600

@@ -13,7 +13,8 @@ from prometheus.index import FileIndex, TreeMemo
 from settings.errors import InternalError
 from tests.prometheus.data_folder import MORNING, DataFolder, Scrape, kpi
 from warehouse.attempt_state import read_attempt
-from warehouse.outbox import Outbox, delivery_folder
+from warehouse.delivery_box import delivery_folder
+from warehouse.outbox import Outbox
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from settings.errors import SourceUnavailableError
 from settings.load import load_settings
 from warehouse.attempt_state import AttemptRecord, save_attempt
 from warehouse.delivery import Order, ReceiverHangsError, deliver
+from warehouse.delivery_box import RefusedError
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
-from warehouse.outbox import Link, Outbox, RefusedError
+from warehouse.outbox import Link, Outbox
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -1,0 +1,251 @@
+"""The messages of one channel: those sealed with runs, of failed attempts, and of dead letters.
+
+A receipt is there or not: it is never read to decide, since a message that is sent twice is seen
+twice. `begun.json` is when the channel was first told anything; what is older is nobody's news.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+
+from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
+
+from settings.alerting import ROUTES, Route
+from settings.model import DeliverySettings
+from warehouse.attempt_folder import utc_text
+from warehouse.attempt_messages import attempt_messages
+from warehouse.attempt_state import list_attempts
+from warehouse.dead_letters import MessageExpiredError, dead_letters, digest_message
+from warehouse.delivery_box import Box, Parcel, RefusedError, delivery_folder
+from warehouse.durable import durable_write, make_folder
+from warehouse.failpoints import fail_point
+from warehouse.json_text import pretty_json
+from warehouse.layout import Layout
+from warehouse.messages import Message, read_messages
+from warehouse.run_folder import run_folders
+
+_PREFIX = "slack-"
+_NEWS = timedelta(days=1)  # before a channel is first told anything
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What a channel answered: `ts` is Slack's name of the message, None by a webhook."""
+
+    ref: str
+    ts: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageItem(Parcel):
+    """One message; `run` is the folder it was sealed in, `covers` what a digest stands for."""
+
+    message: Message = field(repr=False)
+    run: Path | None = None
+    place: int = 0  # among the messages of its run
+    covers: tuple["MessageItem", ...] = ()
+
+    @property
+    def items(self) -> int:
+        """How many messages this is."""
+        return len(self.covers) or 1
+
+
+_BEGUN: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def channel_name(route: Route) -> str:
+    """Return the name of the receiver that is a route's channel: slack-risk-alerts."""
+    return _PREFIX + route.replace("_", "-")
+
+
+def route_of(receiver: str) -> Route | None:
+    """Return the route of a receiver that is a channel, None for any other."""
+    return next((route for route in ROUTES if channel_name(route) == receiver), None)
+
+
+class Allowance:
+    """How many messages the day has left for all channels of an environment together."""
+
+    def __init__(self, layout: Layout, environment: str, a_day: int) -> None:
+        """Count nothing before it is asked."""
+        self._folder = delivery_folder(layout, environment)
+        self._a_day = a_day
+        self._left: int | None = None
+        self._lock = Lock()  # the channels are served side by side
+
+    def take(self, now: datetime, *, is_critical: bool) -> bool:
+        """Count one more message; return whether it may be sent. A critical one always may."""
+        with self._lock:
+            if self._left is None:
+                self._left = self._a_day - self._sent(now)
+            if self._left <= 0 and not is_critical:
+                return False
+            self._left -= 1
+            return True
+
+    def _sent(self, now: datetime) -> int:
+        """Count the messages of the day: a digest was one, whatever it stood for."""
+        begin = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), UTC)
+        texts = (
+            path.read_bytes()
+            for path in self._folder.glob(f"{_PREFIX}*/received/*.json")
+            if path.stat().st_mtime >= begin.timestamp()
+        )
+        return sum(b'"digest"' not in text for text in texts)
+
+
+class MessageBox(Box[MessageItem, Posted]):
+    """The messages of one environment for one channel, and what became of each."""
+
+    def __init__(
+        self, layout: Layout, receiver: str, environment: str, allowance: Allowance | None = None
+    ) -> None:
+        """Know the folders; without an allowance nothing is held back."""
+        super().__init__(layout, receiver, environment)
+        self._allowance = allowance
+
+    def pending(self, store: str | None = None) -> list[MessageItem]:
+        """Return what has neither receipt nor refusal, oldest first; `store` makes no difference.
+
+        Raises:
+            StorageError: A folder cannot be read.
+        """
+        del store  # a channel that was renamed has still heard what it was told
+        return self._unsettled(self._items())
+
+    def due(
+        self, store: str, now: datetime, settings: DeliverySettings
+    ) -> tuple[Sequence[MessageItem], int]:
+        """Return the messages whose time has come, the rest of a full day as one digest.
+
+        Raises:
+            StorageError: A folder cannot be read.
+        """
+        minutes = timedelta(minutes=settings.message_cooldown_minutes)
+        pending = self._unsettled(_cooled(self._items(), minutes))
+        ready = [item for item in pending if item.since <= now]
+        sent: list[MessageItem] = []
+        rest: list[MessageItem] = []
+        for item in ready:
+            is_critical = item.message.severity == "critical"
+            may_go = self._allowance is None or self._allowance.take(now, is_critical=is_critical)
+            (sent if may_go else rest).append(item)
+        return [*sent, *self._digest(rest, now)], len(pending)
+
+    def expired(
+        self, now: datetime, settings: DeliverySettings
+    ) -> Iterable[tuple[MessageItem, RefusedError]]:
+        """Return what was not taken in all the days that a message may wait."""
+        oldest = now - timedelta(days=settings.message_days)
+        for item in self.pending():
+            if item.since < oldest:
+                yield (
+                    item,
+                    MessageExpiredError(
+                        f"not taken in {settings.message_days} days", fix="read it in the run"
+                    ),
+                )
+
+    def begin(self, now: datetime) -> None:
+        """Write down, once, since when the channel is told anything.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        path = self._root / "begun.json"
+        if not path.is_file():
+            durable_write(make_folder(self._root) / path.name, pretty_json(utc_text(now)))
+
+    def keep_receipt(self, item: MessageItem, answer: Posted, store: str, now: datetime) -> None:
+        """Write down that the message has arrived, and all that a digest stands for.
+
+        Raises:
+            StorageError: The disk refused: it will be sent again.
+        """
+        fail_point("item_sent")
+        for covered in item.covers:
+            self._keep(covered, answer, store, now, {"digest": item.name})
+        self._keep(item, answer, store, now, {})
+
+    def set_receipts_aside(self) -> None:
+        """Do nothing: a channel loses no message, and to say all again would help nobody."""
+
+    def _keep(
+        self,
+        item: MessageItem,
+        answer: Posted,
+        store: str,
+        now: datetime,
+        more: dict[str, JsonValue],
+    ) -> None:
+        told = {"item": item.name, "store": store, "received_at": utc_text(now)}
+        folder = make_folder(self._root / "received")
+        durable_write(folder / f"{item.name}.json", pretty_json({**told, **asdict(answer), **more}))
+        self._forget_refusal(item.name)
+
+    def _unsettled(self, items: Iterable[MessageItem]) -> list[MessageItem]:
+        """Leave out what was received or refused, and what was before the channel's time."""
+        known = {path.stem for path in (self._root / "received").glob("*.json")}
+        known |= set(self.refused())
+        since = self._begun()
+        left = [item for item in items if item.name not in known]
+        fresh = [item for item in left if since is None or item.since >= since - _NEWS]
+        return sorted(fresh, key=_age)
+
+    def _begun(self) -> datetime | None:
+        with suppress(OSError, ValidationError):
+            return _BEGUN.validate_json((self._root / "begun.json").read_bytes())
+        return None
+
+    def _items(self) -> Iterator[MessageItem]:
+        route = route_of(self._receiver)
+        told = (*self._sealed(), *self._of_attempts(), *self._of_dead_letters())
+        return (item for item in told if item.message.route == route)
+
+    def _sealed(self) -> Iterator[MessageItem]:
+        for folder in run_folders(self._layout):
+            sealed = read_messages(folder)
+            if sealed is not None and sealed.environment == self._environment:
+                for place, message in enumerate(sealed.messages):
+                    since = max(sealed.created_at, message.not_before or sealed.created_at)
+                    yield MessageItem(message.id, since, message, folder, place)
+
+    def _of_attempts(self) -> Iterator[MessageItem]:
+        for attempt in list_attempts(self._layout):
+            if attempt.environment == self._environment:
+                for since, message in attempt_messages(attempt):
+                    yield MessageItem(message.id, since, message)
+
+    def _of_dead_letters(self) -> Iterator[MessageItem]:
+        folder = delivery_folder(self._layout, self._environment)
+        for since, message in dead_letters(folder, self._environment, self._receiver):
+            yield MessageItem(message.id, since, message)
+
+    def _digest(self, rest: list[MessageItem], now: datetime) -> Iterator[MessageItem]:
+        """Yield what stands for the messages of a full day; once a day, then they wait."""
+        route = route_of(self._receiver)
+        if not rest or route is None:
+            return
+        day = now.astimezone(UTC).date().isoformat()
+        told = [item.message for item in rest]
+        message = digest_message(self._environment, route, day, told)
+        if not (self._root / "received" / f"{message.id}.json").is_file():
+            yield MessageItem(message.id, rest[-1].since, message, covers=tuple(rest))
+
+
+def _age(item: MessageItem) -> tuple[datetime, int, str]:
+    return item.since, item.place, item.name
+
+
+def _cooled(items: Iterable[MessageItem], pause: timedelta) -> Iterator[MessageItem]:
+    """Yield each item no sooner than `pause` after the last one about the same thing."""
+    last: dict[tuple[str, str, str], datetime] = {}
+    for item in sorted(items, key=_age):
+        key = item.message.cooldown_key
+        since = max(item.since, last[key] + pause) if key in last else item.since
+        last[key] = since
+        yield replace(item, since=since)

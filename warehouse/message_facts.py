@@ -1,0 +1,136 @@
+"""What messages say of a run: its KPIs against earlier runs, what moved them, how sound it is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from pydantic import JsonValue, TypeAdapter
+
+from settings.kpis import Kpi, load_catalogue
+from settings.model import Settings
+from warehouse.json_text import JsonObject
+from warehouse.kpis import KpiValue
+from warehouse.manifest import Manifest
+from warehouse.messages import text_of
+from warehouse.run_folder import SealedRun
+
+_VALUES = TypeAdapter(tuple[KpiValue, ...])
+
+
+@dataclass(frozen=True)
+class News:
+    """A run that is about to be served, and all that it is told beside."""
+
+    settings: Settings
+    manifest: Manifest
+    kpis: tuple[KpiValue, ...]
+    served: SealedRun | None  # until now
+    near: Mapping[str, SealedRun | None]  # by "day", "week" and "month"
+    log_folder: str  # of the attempt: where its report will be
+    ledger_seen: JsonObject | None
+    changes: Mapping[str, JsonObject]  # by KPI: `parts` and `loans` of its move, where known
+
+    @property
+    def is_new_day(self) -> bool:
+        """Whether no run of this day has been served yet."""
+        return self.served is None or (
+            self.served.manifest.identity.as_of < self.manifest.identity.as_of
+        )
+
+    @property
+    def local_time(self) -> datetime:
+        """When it was sealed, in the portfolio's time zone."""
+        return self.manifest.created_at.astimezone(ZoneInfo(self.settings.portfolio.time_zone))
+
+
+def values_of(run: SealedRun | None) -> dict[str, KpiValue]:
+    """Return the KPI values of a run by name, none without a run."""
+    if run is None:
+        return {}
+    return {kpi.name: kpi for kpi in _VALUES.validate_python(run.manifest.kpis["values"])}
+
+
+def watched(kpis: Sequence[KpiValue]) -> Iterator[tuple[Kpi, KpiValue]]:
+    """Yield the KPIs that have thresholds, each with its value, in the catalogue's order."""
+    values = {value.name: value for value in kpis}
+    for kpi in load_catalogue():
+        if kpi.thresholds is not None and kpi.name in values:
+            yield kpi, values[kpi.name]
+
+
+def run_facts(news: News) -> dict[str, JsonValue]:
+    """Return what every message of a run says of it."""
+    identity = news.manifest.identity
+    return {
+        "environment": identity.environment,
+        "as_of": identity.as_of.isoformat(),
+        "run": identity.folder_name,
+        "log_folder": news.log_folder,
+    }
+
+
+def kpi_facts(news: News, value: KpiValue) -> dict[str, JsonValue]:
+    """Return one KPI beside its earlier values, what moved it, and the loans that did most."""
+    change = news.changes.get(value.name, {})
+    return {
+        "kpi": value.name,
+        "as_of": value.as_of.isoformat(),
+        "value": text_of(value.value),
+        "status": value.status,
+        "reason": value.reason,
+        "earlier": _earlier(news, value),
+        "since": change.get("since"),
+        "parts": change.get("parts"),
+        "loans": change.get("loans"),
+    }
+
+
+def _earlier(news: News, value: KpiValue) -> dict[str, JsonValue]:
+    """Return the value a day, a week and a month ago; bases are never compared."""
+    told: dict[str, JsonValue] = {}
+    for name, run in news.near.items():
+        before = values_of(run).get(value.name)
+        if run is not None and before is not None and before.basis == value.basis:
+            as_of = run.manifest.identity.as_of.isoformat()
+            told[name] = {"as_of": as_of, "value": text_of(before.value)}
+    return told
+
+
+def summary_facts(news: News) -> dict[str, JsonValue]:
+    """Return what the daily summary says: every KPI, and how far the run can be trusted."""
+    shown = {kpi.name for kpi in load_catalogue() if "daily_summary" in kpi.audience}
+    headline = {kpi.name for kpi, _ in watched(news.kpis)}
+    quality = cast("dict[str, Any]", news.manifest.quality)
+    return {
+        **run_facts(news),
+        "kpis": _all_facts(news, shown & headline),
+        "others": _all_facts(news, shown - headline),
+        "is_restatement": not news.is_new_day,
+        "freshness": _freshness(news),
+        "reconciliation": quality["reconciliation"],
+        "checks": len(quality["checks"]),
+        "failed_checks": len(quality["failed"]),
+        "quarantine": quality["quarantine"],
+        "restated": quality.get("restated"),
+        "ledger_seen": None if news.ledger_seen is None else dict(news.ledger_seen),
+    }
+
+
+def briefing_facts(news: News) -> dict[str, JsonValue]:
+    """Return what the weekly briefing says: the KPIs with thresholds."""
+    names = {kpi.name for kpi, _ in watched(news.kpis)}
+    return {**run_facts(news), "kpis": _all_facts(news, names), "freshness": _freshness(news)}
+
+
+def _all_facts(news: News, names: set[str]) -> list[JsonValue]:
+    return [kpi_facts(news, value) for value in news.kpis if value.name in names]
+
+
+def _freshness(news: News) -> JsonValue:
+    as_of, zone = news.manifest.identity.as_of, news.settings.portfolio.time_zone
+    end = datetime.combine(as_of + timedelta(days=1), time.min, ZoneInfo(zone))
+    hours = max((news.manifest.created_at - end).total_seconds() / 3600, 0.0)
+    status = news.settings.operations.freshness_hours.status(round(hours, 3), "lower")
+    return {"hours": f"{hours:.1f}", "status": status}

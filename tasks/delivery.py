@@ -5,6 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.audit_store import load_audit_settings
 from blocks.clients.receivers import open_delivery, open_receivers
+from blocks.slack import load_slack_settings
 from settings.model import Settings
 from warehouse.delivery import Deliver, Delivered, Order, deliver
 from warehouse.layout import Layout
@@ -13,7 +14,9 @@ from warehouse.lock import LockHeldError
 
 def delivery(settings: Settings) -> Deliver:
     """Return what a run calls at its end to tell the receivers."""
-    return open_delivery(settings, lambda: load_audit_settings(settings))
+    return open_delivery(
+        settings, lambda: load_audit_settings(settings), lambda: load_slack_settings(settings)
+    )
 
 
 @task(
@@ -31,7 +34,8 @@ def deliver_pending(settings: Settings) -> tuple[Delivered, ...]:
         TapewatchError: A receiver refused an item for good, or cannot be reached.
     """
     log = get_run_logger()
-    receivers = open_receivers(load_audit_settings(settings))
+    audit, slack = load_audit_settings(settings), load_slack_settings(settings)
+    receivers = open_receivers(settings, audit, slack)
     order = Order(float(settings.delivery.total_seconds))
     layout = Layout.of(settings)
     try:

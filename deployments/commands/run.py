@@ -80,12 +80,13 @@ def _feed(request: RunRequest, settings: Settings) -> Fetch | None:
 
 
 def _delivery(settings: Settings) -> Deliver | None:
-    audit = settings.audit
-    if audit.db_url is None and audit.url is None and not audit.has_key:
+    audit, slack = settings.audit, settings.integrations.slack
+    has_store = audit.db_url is not None or audit.url is not None or audit.has_key
+    if not has_store and not slack.is_configured:
         return None
     from blocks.clients.receivers import open_delivery  # psycopg or httpx: not for a run alone
 
-    return open_delivery(settings, lambda: audit)
+    return open_delivery(settings, lambda: audit, lambda: slack)
 
 
 def _draw_report(outcome: RunOutcome, settings: Settings) -> None:

@@ -1,0 +1,132 @@
+"""KPIs as a message shows them: value, status, how it moved, and what moved it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from settings.kpis import Kpi, load_catalogue
+
+Facts = Mapping[str, Any]
+ICONS: Mapping[str, str] = {
+    "ok": "🟢",
+    "warning": "🟡",
+    "critical": "🔴",
+    "escalation": "🔴",
+    "unknown": "⚪",
+}
+_SINCE = {"week": "a week ago", "month": "a month ago"}
+
+
+def kpi_of(name: str) -> Kpi | None:
+    """Return a KPI of the catalogue, None once it has left it."""
+    return next((kpi for kpi in load_catalogue() if kpi.name == name), None)
+
+
+def title_of(name: str) -> str:
+    """Return what people call a KPI."""
+    kpi = kpi_of(name)
+    return name if kpi is None else kpi.title
+
+
+def value_of(facts: Facts) -> str:
+    """Return the value of a KPI for people: "5.31 %", "unknown"."""
+    return shown(facts["kpi"], facts["value"])
+
+
+def shown(name: str, value: str | None) -> str:
+    """Return a figure of a KPI for people."""
+    kpi = kpi_of(name)
+    if value is None or kpi is None:
+        return value or "unknown"
+    return kpi.format(Decimal(value))
+
+
+def moves(facts: Facts) -> Iterator[str]:
+    """Yield how the KPI moved since yesterday, a week and a month ago, where that is known."""
+    for name, then in facts["earlier"].items():
+        if None not in (facts["value"], then["value"]):
+            since = _SINCE[name] if name != "day" else _day(facts["as_of"], then["as_of"])
+            yield f"{_moved(facts, then)} since {since}"
+
+
+def move_since_yesterday(facts: Facts) -> str:
+    """Return how the KPI moved since the run before, "-" where that is not known."""
+    then = facts["earlier"].get("day")
+    if then is None or None in (facts["value"], then["value"]):
+        return "-"
+    return _moved(facts, then)
+
+
+def _moved(facts: Facts, then: Facts) -> str:
+    return move_text(facts["kpi"], Decimal(facts["value"]) - Decimal(then["value"]))
+
+
+def _day(as_of: str, then: str) -> str:
+    is_yesterday = date.fromisoformat(as_of) - date.fromisoformat(then) == timedelta(days=1)
+    return "yesterday" if is_yesterday else then
+
+
+def move_text(name: str, move: Decimal) -> str:
+    """Return a move in the words of its unit: "+0.12 pp", "-1,200.00 USD", "unchanged"."""
+    kpi = kpi_of(name)
+    if move == 0:
+        return "unchanged"
+    if kpi is None:
+        return f"{move:+f}"
+    match kpi.unit:
+        case "ratio":
+            return f"{move.scaleb(2):+.2f} pp"
+        case "usd":
+            return f"{move:+,.2f} USD"
+        case "count":
+            return f"{move:+,.0f}"
+        case _:
+            return f"{move:+.1f}"
+
+
+def line_crossed(name: str, state: str) -> str:
+    """Return which line a KPI is beyond: " the critical line of 5.00 %", "" for none."""
+    kpi = kpi_of(name)
+    line = None if kpi is None or kpi.thresholds is None else getattr(kpi.thresholds, state, None)
+    return "" if kpi is None or line is None else f"the {state} line of {kpi.format(line)}"
+
+
+def parts_line(facts: Facts) -> str | None:
+    """Return what moved a KPI since yesterday, None where that is not known."""
+    parts: Sequence[Facts] = facts.get("parts") or ()
+    if not parts:
+        return None
+    told = [
+        f"{part['title'].lower()} {move_text(facts['kpi'], Decimal(part['amount']))} "
+        f"({_loans(part['loans'])})"
+        for part in sorted(parts, key=lambda part: -abs(Decimal(part["amount"])))
+    ]
+    return ", ".join(told)
+
+
+def _loans(count: int) -> str:
+    return "1 loan" if count == 1 else f"{count:,} loans"
+
+
+def loan_rows(facts: Facts) -> list[tuple[str, ...]]:
+    """Return the loans that moved a KPI most, below the names of their columns; [] for none."""
+    loans: Sequence[Facts] = facts.get("loans") or ()
+    if not loans:
+        return []
+    rows = [
+        (
+            str(loan["loan"] or "-"),
+            "-" if loan["principal"] is None else f"{Decimal(loan['principal']):,.2f}",
+            _days(loan),
+            move_text(facts["kpi"], Decimal(loan["amount"])),
+        )
+        for loan in loans
+    ]
+    return [("loan (masked)", "principal", "days past due", "moved it by"), *rows]
+
+
+def _days(loan: Facts) -> str:
+    before, now = loan["days_past_due_before"], loan["days_past_due"]
+    was, is_now = ("-" if days is None else str(days) for days in (before, now))
+    return f"{was} -> {is_now}"

@@ -1,0 +1,179 @@
+"""The pages of messages about KPIs: alert, reminder, recovery, daily summary, briefing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from slack_sdk.models.blocks import Block
+
+from blocks.clients.slack_figures import (
+    ICONS,
+    Facts,
+    line_crossed,
+    loan_rows,
+    move_since_yesterday,
+    moves,
+    parts_line,
+    shown,
+    title_of,
+    value_of,
+)
+from blocks.clients.slack_kit import code, escape, table, words
+from warehouse.messages import Message
+
+_RUNBOOKS = {
+    "critical": "KpiBeyondCritical",
+    "warning": "KpiBeyondWarning",
+    "escalation": "KpiBeyondEscalation",
+    "unknown": "KpiUnknown",
+}
+_STATE_NAMES = {"escalation": "beyond the escalation line", "warning": "in warning"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A message as people see it; `runbook` names a page of docs/runbooks."""
+
+    icon: str
+    title: str
+    blocks: tuple[Block, ...] = ()
+    runbook: str | None = None
+
+
+def kpi_alert(message: Message) -> Page:
+    """Return the page of a KPI whose state has changed for the worse, or is still bad."""
+    facts, state = message.facts, str(message.facts["state"])
+    title = f"{title_of(message.subject)} is {state_name(state)}: {value_of(facts)}"
+    if state == "unknown":
+        title = f"{title_of(message.subject)} is unknown"
+    told = str(facts["told"])
+    was = f"It was {state_name(told)} when last told."
+    lines = [_beyond(message.subject, state, facts), was]
+    return Page(ICONS[state], title, (words(lines), *_story(facts)), _RUNBOOKS[state])
+
+
+def kpi_reminder(message: Message) -> Page:
+    """Return the page of a KPI that is as it was told before, a day later."""
+    facts, state = message.facts, str(message.facts["state"])
+    title = f"{title_of(message.subject)} is still {state_name(state)}"
+    title += "" if facts["value"] is None else f": {value_of(facts)}"
+    blocks = (words([_beyond(message.subject, state, facts)]), *_story(facts))
+    return Page(ICONS[state], title, blocks, _RUNBOOKS[state])
+
+
+def kpi_recovered(message: Message) -> Page:
+    """Return the page of a KPI that is inside its lines again, or less far beyond."""
+    facts, told = message.facts, state_name(str(message.facts["told"]))
+    title = f"{title_of(message.subject)} has recovered: {value_of(facts)}"
+    if facts["status"] != "ok":
+        title = f"{title_of(message.subject)} is no longer {told}: {value_of(facts)}"
+    lines = [f"*{value_of(facts)}* on {facts['as_of']}. It was {told} when last told."]
+    return Page("✅", title, (words(lines), *_story(facts)))
+
+
+def _beyond(name: str, state: str, facts: Facts) -> str:
+    """Return the first sentence of a KPI's message."""
+    if facts["value"] is None:
+        reason = code(str(facts["reason"]))
+        return f"It cannot be known on {facts['as_of']}: {reason}. Unknown is not healthy."
+    line = line_crossed(name, state)
+    beyond = f", beyond {line}" if line else ""
+    return f"*{value_of(facts)}* on {facts['as_of']}{beyond}."
+
+
+def _story(facts: Facts) -> Iterator[Block]:
+    """Yield how a KPI moved, what moved it, and the loans that did most."""
+    lines = [f"It moved: {'; '.join(moves(facts))}."] if any(moves(facts)) else []
+    if parts := parts_line(facts):
+        lines.append(f"What moved it since the run before: {parts}.")
+    if lines:
+        yield words(lines)
+    if rows := loan_rows(facts):
+        yield table(rows)
+
+
+def daily_summary(message: Message) -> Page:
+    """Return the page of a day: every KPI, what changed, and how far it can be trusted."""
+    facts = message.facts
+    kpis = cast("Sequence[Facts]", facts["kpis"])
+    worst = next((s for s in ("critical", "unknown", "warning") if _has(kpis, s)), "ok")
+    again = ", told again" if facts["is_restatement"] else ""
+    title = f"Portfolio on {facts['as_of']}{again}: {_verdict(kpis)}"
+    return Page(ICONS[worst], title, tuple(_summary_blocks(facts)))
+
+
+def _has(kpis: Sequence[Facts], status: str) -> bool:
+    return any(kpi["status"] == status for kpi in kpis)
+
+
+def _verdict(kpis: Sequence[Facts]) -> str:
+    counts = {
+        s: sum(kpi["status"] == s for kpi in kpis) for s in ("critical", "warning", "unknown")
+    }
+    told = [f"{count} {status}" for status, count in counts.items() if count]
+    return ", ".join(told) or "all inside their lines"
+
+
+def _summary_blocks(facts: Facts) -> Iterator[Block]:
+    for kpi in facts["kpis"]:
+        yield words(_kpi_lines(kpi))
+    rows = [
+        (title_of(kpi["kpi"]), value_of(kpi), move_since_yesterday(kpi)) for kpi in facts["others"]
+    ]
+    if rows:
+        yield table([("beside them", "value", "since the run before"), *rows])
+    yield words(list(_trust_lines(facts)))
+
+
+def _kpi_lines(kpi: Facts) -> list[str]:
+    name = escape(title_of(kpi["kpi"]))
+    first = f"{ICONS[kpi['status']]} *{name}*  {value_of(kpi)}  _{kpi['status']}_"
+    if kpi["value"] is None:
+        return [first, code(str(kpi["reason"]))]
+    moved = "; ".join(moves(kpi)) or "nothing earlier to compare with"
+    parts = parts_line(kpi)
+    return [first, moved, *([f"what changed: {parts}"] if parts else [])]
+
+
+def _trust_lines(facts: Facts) -> Iterator[str]:
+    fresh = facts["freshness"]
+    yield f"*Freshness* {fresh['hours']} h after the end of the day, {fresh['status']}"
+    told = facts["reconciliation"]
+    if told is None:
+        yield "*Reconciliation* none: this kind of tape has no ledger"
+    else:
+        yield f"*Reconciliation* {told['matched']:,} of {told['compared']:,} snapshot rows"
+    set_apart = facts["quarantine"]["loans"]
+    yield (
+        f"*Checks* {facts['failed_checks']} of {facts['checks']} found rows; "
+        f"{set_apart:,} loans set apart"
+    )
+    if facts["restated"]:
+        yield from restated_lines(facts)
+    if facts["ledger_seen"]:
+        seen = facts["ledger_seen"]
+        yield f"*Ledger* link {seen['seq']:,} {code(seen['hash'])}"
+
+
+def restated_lines(facts: Facts) -> Iterator[str]:
+    """Yield what a changed past did to the KPIs of its day."""
+    told = facts["restated"]
+    yield f"{told['changed']:,} changes to {told['as_of']} as run {code(told['run'])} told it."
+    for effect in told["kpis"]:
+        before, after = (shown(effect["kpi"], effect[which]) for which in ("before", "after"))
+        yield f"• {escape(title_of(effect['kpi']))}: {before} → {after}"
+
+
+def executive_briefing(message: Message) -> Page:
+    """Return the page of a week: the KPIs that have thresholds."""
+    facts: Facts = message.facts
+    kpis = cast("Sequence[Facts]", facts["kpis"])
+    blocks = [words(_kpi_lines(kpi)) for kpi in kpis]
+    fresh = facts["freshness"]
+    blocks.append(words([f"Figures of {facts['as_of']}, {fresh['hours']} h old when sealed."]))
+    return Page("📈", f"Week's briefing: {_verdict(kpis)}", tuple(blocks))
+
+
+def state_name(state: str) -> str:
+    """Return a state as it stands in a sentence."""
+    return _STATE_NAMES.get(state, state)

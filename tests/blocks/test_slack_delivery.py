@@ -1,0 +1,311 @@
+"""From sealed runs to the channels: once, oldest first, whatever Slack does meanwhile."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from settings.alerting import ROUTES
+from tests.slack_server import TOKEN, Answer, serve_slack
+from tests.warehouse.channel_desk import ChannelDesk, said
+from warehouse.message_box import MessageBox
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DEVOPS, RISK, COMPLIANCE = "pipeline_failures", "risk_alerts", "compliance_updates"
+
+
+@pytest.fixture
+def slack():
+    with serve_slack() as served:
+        yield served
+
+
+@pytest.fixture
+def desk(tmp_path, slack):
+    made = ChannelDesk(tmp_path, slack)
+    made.send()  # from now on the channels are told
+    return made
+
+
+def shown(slack, route=RISK):
+    """Return what was announced in a channel, in the order it came."""
+    return [p["blocks"][1]["text"]["text"] for where, p in slack.taken if where == route]
+
+
+def test_every_message_is_told_once_and_oldest_first(desk, slack):
+    for hours, text in ((1, "late"), (3, "first"), (2, "then")):
+        desk.seal(said(text), ago=hours * HOUR)
+
+    results = [desk.send()["risk-alerts"] for _ in range(2)]
+
+    assert shown(slack) == ["first", "then", "late"]
+    assert [(r.sent, r.pending, r.error) for r in results] == [(3, 0, None), (0, 0, None)]
+
+
+def test_each_channel_gets_its_own(desk, slack):
+    desk.seal(*(said(route, route) for route in ROUTES))
+
+    desk.send()
+
+    assert {route: shown(slack, route) for route in ROUTES} == {route: [route] for route in ROUTES}
+
+
+def test_the_receipt_keeps_the_ref_and_slacks_name_of_the_message(tmp_path, slack):
+    api = {"TAPEWATCH_INTEGRATIONS__SLACK__API_URL": slack.api, "SLACK_BOT_TOKEN": TOKEN}
+    desk = ChannelDesk(tmp_path, slack, **api, SLACK_WEBHOOK_RISK_ALERTS="")
+    desk.seal(said())
+
+    desk.send()
+
+    [path] = (tmp_path / "data/delivery/staging/slack-risk-alerts/received").iterdir()
+    receipt = json.loads(path.read_bytes())
+    assert (receipt["ts"], receipt["store"]) == ("1733.000001", "#risk-monitoring")
+    assert [receipt["ref"]] == slack.refs()
+
+
+def test_a_slack_that_is_down_for_a_day_loses_nothing(desk, slack):
+    slack.always = Answer(503)
+    for hours in range(24, 0, -1):
+        desk.seal(said(f"hour {hours}"), ago=hours * HOUR)
+        assert desk.send(is_now=True)["risk-alerts"].error.code == "SLACK_UNAVAILABLE"
+    assert slack.taken == []
+
+    slack.always = None
+    desk.send(is_now=True)
+
+    assert shown(slack) == [f"hour {hours}" for hours in range(24, 0, -1)]
+    assert len(set(slack.refs())) == 24
+
+
+def test_one_dead_channel_holds_up_no_other_and_no_run(desk, slack):
+    desk.seal(*(said(route, route) for route in ROUTES))
+    slack.answers.append(Answer(how="hang"))  # whichever comes first
+    started = time.monotonic()
+
+    results = desk.send(seconds=4.0)
+
+    assert time.monotonic() - started < 5
+    assert sorted(result.sent for result in results.values()) == [0, 1, 1, 1, 1]
+
+
+def test_an_answer_429_is_waited_out_and_not_slept_through(desk, slack):
+    desk.seal(said("one"), said("two"))
+    slack.answers.append(Answer(429, headers={"Retry-After": "600"}))
+    started = time.monotonic()
+
+    first = desk.send()["risk-alerts"]
+    asked = desk.send(is_now=True)["risk-alerts"]  # also for a person who asks
+
+    state = desk.box(RISK).state()
+    wait = state.not_before - datetime.now(UTC)
+    assert (first.error.code, first.pending, asked.is_waiting) == ("RATE_LIMITED", 2, True)
+    assert timedelta(seconds=590) < wait <= timedelta(seconds=600)
+    assert (slack.tries, time.monotonic() - started < 10) == (1, True)
+
+
+def test_a_retry_after_of_years_silences_nobody_for_longer_than_an_hour(desk, slack):
+    desk.seal(said())
+    slack.answers.append(Answer(429, headers={"Retry-After": "999999999"}))
+
+    desk.send()
+
+    assert desk.box(RISK).state().not_before <= datetime.now(UTC) + HOUR
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(403, "invalid_token"), Answer(404, "channel_not_found"), Answer(410, "is_archived")],
+)
+def test_what_is_refused_for_good_is_told_in_devops_once(desk, slack, answer):
+    desk.seal(said("lost 1", COMPLIANCE), said("lost 2", COMPLIANCE))
+    slack.answers += [answer, answer]
+
+    result = desk.send()["compliance-updates"]
+    for _ in range(2):
+        desk.send()
+
+    assert (result.refused, result.pending, result.error.code) == (2, 0, "SLACK_REFUSED")
+    assert shown(slack, COMPLIANCE) == []
+    assert len(desk.box(COMPLIANCE).backlog().refused) == 2  # what DeliveryRefused alerts on
+    [text] = slack.texts(DEVOPS)
+    assert "slack-compliance-updates refused what it was sent: SLACK_REFUSED" in text
+
+
+def test_a_devops_channel_that_is_gone_has_nobody_else_to_tell(desk, slack):
+    desk.seal(said("lost", DEVOPS))
+    slack.answers.append(Answer(404, "no_service"))
+
+    for _ in range(3):
+        desk.send()
+
+    assert slack.taken == []
+    assert desk.box(DEVOPS).backlog().pending == 0
+
+
+def test_what_was_refused_is_told_when_somebody_asks_for_it(desk, slack):
+    desk.seal(said("lost"))
+    slack.answers.append(Answer(404, "no_service"))
+    desk.send()
+
+    desk.box(RISK).retry_refused()
+    desk.send()
+
+    assert shown(slack) == ["lost"]
+
+
+def test_a_message_waits_for_its_time(desk, slack):
+    later = datetime.now(UTC) + HOUR
+    desk.seal(said("monday", not_before=later), said("now"))
+
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == ["now"]
+    assert (result.pending, desk.box(RISK).backlog().oldest) == (1, later)
+
+
+def test_two_messages_about_one_thing_come_a_quarter_of_an_hour_apart(desk, slack):
+    minutes = timedelta(minutes=1)
+    desk.seal(said("PAR 90 once", subject="par_90"), ago=30 * minutes)
+    desk.seal(said("PAR 90 again", subject="par_90"), ago=5 * minutes)
+    desk.seal(said("PAR 90 at once", subject="par_90"), ago=2 * minutes)
+    desk.seal(said("another", subject="rdr_90"), ago=1 * minutes)
+
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == ["PAR 90 once", "PAR 90 again", "another"]
+    assert (result.sent, result.pending, result.error) == (3, 1, None)
+
+
+def test_beyond_the_days_limit_the_rest_is_one_digest_and_critical_ones_are_told(tmp_path, slack):
+    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="5")
+    for number in range(8):
+        desk.seal(said(f"n{number}"), ago=(20 - number) * HOUR)
+    desk.seal(said("grave", severity="critical"), ago=HOUR)
+
+    result = desk.send()["risk-alerts"]
+    again = desk.send()["risk-alerts"]
+
+    *told, grave, digest = [p for where, p in slack.taken if where == RISK]
+    assert [p["blocks"][1]["text"]["text"] for p in told] == [f"n{n}" for n in range(5)]
+    assert grave["blocks"][1]["text"]["text"] == "grave"
+    assert "3 more messages of a busy day" in digest["text"]
+    assert (result.sent, result.pending, again.sent, again.pending) == (9, 0, 0, 0)
+
+
+def test_a_day_has_one_digest_a_channel_and_what_comes_later_waits(tmp_path, slack):
+    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="1")
+    desk.seal(said("n1"), said("n2"))
+    desk.send()
+    desk.seal(said("n3"))
+
+    result = desk.send()["risk-alerts"]
+
+    assert (result.sent, result.pending, len(slack.taken)) == (0, 1, 2)
+
+
+def test_a_message_that_was_not_taken_for_a_week_is_given_up_and_that_is_told(desk, slack):
+    begun = desk.layout.delivery / "staging/slack-risk-alerts/begun.json"
+    begun.write_text(json.dumps((datetime.now(UTC) - 20 * DAY).isoformat()))
+    desk.seal(said("old"), ago=8 * DAY)
+    desk.seal(said("new"), ago=6 * DAY)
+
+    result = desk.send()["risk-alerts"]
+    desk.send()
+
+    assert shown(slack) == ["new"]
+    assert result.refused == 1
+    assert "MESSAGE_EXPIRED" in slack.texts(DEVOPS)[0]
+
+
+def test_who_is_told_for_the_first_time_is_not_told_of_what_is_long_past(tmp_path, slack):
+    desk = ChannelDesk(tmp_path, slack)
+    desk.seal(said("long past"), ago=5 * DAY)
+    desk.seal(said("news"), ago=HOUR)
+
+    desk.send()
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == ["news"]
+    assert (result.pending, result.refused) == (0, 0)
+
+
+def test_a_failed_attempt_is_told_with_its_phase_its_error_and_its_fix(desk, slack):
+    desk.fail()
+
+    for _ in range(2):
+        desk.send()
+
+    [(where, payload)] = slack.taken
+    texts = [block["text"]["text"] for block in payload["blocks"][1:3]]
+    assert where == DEVOPS
+    assert payload["text"] == "🔥 The run failed in ingestion: SCHEMA_MISSING"
+    assert texts == [
+        "SCHEMA_MISSING: the column &lt;!channel&gt; is missing",
+        "What to do: export it again",
+    ]
+
+
+def test_a_refusal_that_an_auditor_asks_about_is_told_to_compliance_as_well(desk, slack):
+    desk.fail("QUALITY_GATE")
+
+    desk.send()
+
+    assert sorted(where for where, _ in slack.taken) == [COMPLIANCE, DEVOPS]
+
+
+def test_who_cancels_a_run_is_not_told_of_it(desk, slack):
+    desk.fail(status="canceled")
+
+    desk.send()
+
+    assert slack.taken == []
+
+
+def test_to_send_all_again_repeats_no_message(desk, slack):
+    desk.seal(said())
+    desk.send()
+
+    desk.send(is_again=True)
+
+    assert len(slack.taken) == 1
+
+
+def test_a_kill_between_answer_and_receipt_costs_one_repetition_with_the_same_ref(
+    desk, slack, monkeypatch
+):
+    desk.seal(said("one"), said("two"))
+    keep = MessageBox.keep_receipt
+
+    def die(*_):
+        raise KeyboardInterrupt  # the thread ends here, as a killed process would
+
+    monkeypatch.setattr(MessageBox, "keep_receipt", die)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    desk.send()
+    monkeypatch.setattr(MessageBox, "keep_receipt", keep)
+    desk.send()
+
+    assert shown(slack) == ["one", "one", "two"]
+    assert slack.refs()[0] == slack.refs()[1]
+
+
+def test_a_message_that_was_altered_after_its_seal_is_not_told(desk, slack):
+    folder: Path = desk.seal(said("true"))
+    path = folder / "messages.json"
+    path.write_text(path.read_text().replace("true", "false"))
+
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == []
+    assert (result.refused, result.error.code) == (1, "HASH_MISMATCH")
+
+
+def test_no_url_of_a_webhook_is_in_any_file(desk, slack, tmp_path):
+    desk.seal(said())
+    slack.answers.append(Answer(404, "no_service"))
+    desk.send()
+
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"canary" not in written

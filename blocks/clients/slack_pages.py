@@ -85,7 +85,7 @@ def _story(facts: Facts) -> Iterator[Block]:
     """Yield how a KPI moved, what moved it, and the loans that did most."""
     lines = [f"It moved: {'; '.join(moves(facts))}."] if any(moves(facts)) else []
     if parts := parts_line(facts):
-        lines.append(f"What moved it since the run before: {parts}.")
+        lines.append(f"What moved it since {facts['since']}: {parts}.")
     if lines:
         yield words(lines)
     if rows := loan_rows(facts):
@@ -132,7 +132,7 @@ def _kpi_lines(kpi: Facts) -> list[str]:
         return [first, code(str(kpi["reason"]))]
     moved = "; ".join(moves(kpi)) or "nothing earlier to compare with"
     parts = parts_line(kpi)
-    return [first, moved, *([f"what changed: {parts}"] if parts else [])]
+    return [first, moved, *([f"since {kpi['since']}: {parts}"] if parts else [])]
 
 
 def _trust_lines(facts: Facts) -> Iterator[str]:

@@ -30,9 +30,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=_EPILOG)
 runs_app = typer.Typer(invoke_without_command=True)
 config_app = typer.Typer()
 audit_app = typer.Typer()
+blocks_app = typer.Typer()
 app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
+app.add_typer(blocks_app, name="blocks")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Day = Annotated[
@@ -321,6 +323,58 @@ def deliver(
     from settings.load import load_settings
 
     deliver_pending(load_settings(), is_again=again, is_refused_too=retry_refused, is_json=json)
+
+
+@app.command()
+def notify(
+    run: Annotated[
+        str | None, typer.Argument(help="The served run without it; see `tapewatch runs`.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show each message as its channel would.")
+    ] = False,
+    to: Annotated[
+        str | None, typer.Option(metavar="URL", help="Post each to this webhook, as a test.")
+    ] = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Show what a run says in Slack, or post it to a test address; no receipt is written."""
+    from deployments.commands.notify import notify as show_or_send
+    from settings.load import load_settings
+
+    if dry_run == (to is not None):
+        raise typer.BadParameter("say --dry-run or --to URL", param_hint="--dry-run")
+    show_or_send(load_settings(portfolio=portfolio), run, to, is_json=json)
+
+
+@app.command()
+def announce(
+    text: Annotated[str, typer.Argument(help="What to say; it is shown as it is.")],
+    route: Annotated[
+        str, typer.Option(metavar="ROUTE", help="pipeline_failures, risk_alerts, ...")
+    ],
+    json: Json = False,
+) -> None:
+    """Say something in a channel, now: a deployment, a rollback. It is kept who said it."""
+    from deployments.commands.announce import announce as say
+    from deployments.commands.announce import route_named
+    from settings.load import load_settings
+
+    say(load_settings(), text, route_named(route), is_json=json)
+
+
+@blocks_app.callback()
+def blocks() -> None:
+    """Save the connections as blocks of Prefect."""
+
+
+@blocks_app.command("register")
+def blocks_register() -> None:
+    """Save every block that the environment can fill, in the running Prefect server."""
+    from deployments.commands.blocks import register_blocks
+
+    register_blocks()
 
 
 @app.command()

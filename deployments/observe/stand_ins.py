@@ -4,7 +4,9 @@ One address a channel, as an app's webhooks have it. What breaks the protocol is
 and kept in `refused`, so that nothing passes that the real service would not take.
 """
 
+import html
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator
@@ -14,11 +16,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any, cast
 
+from deployments.observe.block_kit import problems_of
+
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 PAGER = "PagerDuty"
 _PAGERDUTY = "/v2/enqueue"
 _HEARTBEAT = "/heartbeat"
 _SLACK = "/slack/"
+_MENTION = re.compile(r"<(@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)>")
+_RECOVERED = "✅"
 _SEVERITIES = {"critical", "error", "warning", "info"}
 
 
@@ -106,8 +112,10 @@ class Heard:
             self.tell(told)
 
     def _message(self, channel: str, payload: dict[str, Any]) -> Told:
-        """A webhook belongs to one channel, and Alertmanager's message is one attachment."""
+        """A webhook belongs to one channel; Alertmanager's message is one attachment."""
         _demand(channel in self.channels, "no_service")
+        if "blocks" in payload:
+            return _message_of_blocks(channel, payload)
         _demand(payload["channel"] == channel, "another channel's address")
         [attachment] = payload["attachments"]
         _demand(bool(attachment["title"]), "no title")
@@ -124,6 +132,22 @@ class _RefusedPayload(Exception):
 def _demand(is_so: bool, reason: str) -> None:
     if not is_so:
         raise _RefusedPayload(reason)
+
+
+def _message_of_blocks(channel: str, payload: dict[str, Any]) -> Told:
+    """Take a message of the flow: a header, perhaps a mention of its own, and what it says."""
+    problems = problems_of(payload)
+    _demand(not problems, "; ".join(problems))
+    texts = [
+        html.unescape(element["text"])
+        for block in payload["blocks"]
+        for element in (block.get("elements") or [block["text"]])
+    ]
+    title, *lines = texts
+    is_called = bool(lines) and _MENTION.fullmatch(lines[0]) is not None
+    mention = lines.pop(0) if is_called else ""
+    state = "resolve" if title.startswith(_RECOVERED) else "trigger"
+    return Told(channel, title, "\n".join(lines), state, mention, payload, time.monotonic())
 
 
 def _page(payload: dict[str, Any]) -> Told:

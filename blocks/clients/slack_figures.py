@@ -129,4 +129,4 @@ def loan_rows(facts: Facts) -> list[tuple[str, ...]]:
 def _days(loan: Facts) -> str:
     before, now = loan["days_past_due_before"], loan["days_past_due"]
     was, is_now = ("-" if days is None else str(days) for days in (before, now))
-    return f"{was} -> {is_now}"
+    return f"{was} → {is_now}"

@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import Block
 from blocks.clients.slack_figures import (
     ICONS,
     Facts,
+    kpi_of,
     line_crossed,
     loan_rows,
     move_since_yesterday,
@@ -161,7 +162,9 @@ def restated_lines(facts: Facts) -> Iterator[str]:
     yield f"{told['changed']:,} changes to {told['as_of']} as run {code(told['run'])} told it."
     for effect in told["kpis"]:
         before, after = (shown(effect["kpi"], effect[which]) for which in ("before", "after"))
-        yield f"• {escape(title_of(effect['kpi']))}: {before} → {after}"
+        name = effect["kpi"]
+        known = escape(title_of(name)) if kpi_of(name) else code(name)
+        yield f"• {known}: {before} → {after}"
 
 
 def executive_briefing(message: Message) -> Page:

@@ -1,0 +1,255 @@
+"""Every kind of message: it fits into Block Kit, says what it must, and no data acts in it."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blocks.clients.slack_kit import code, escape, link
+from blocks.clients.slack_messages import render
+from deployments.observe.block_kit import problems_of
+from settings.load import load_settings
+from tests.warehouse.messages_by_hand import MONDAY, manifest_of, news_of, value_of
+from warehouse.attempt_folder import ErrorFacts
+from warehouse.attempt_messages import attempt_messages
+from warehouse.attempt_state import AttemptRecord
+from warehouse.dead_letters import digest_message
+from warehouse.message_rules import decide_messages
+from warehouse.messages import Kind, Message
+from warehouse.run_folder import SealedRun
+
+EVIL = "<!channel> <@U0CFO> <http://evil.example|ok> & *x* `code` ```\n@here #general"
+IDS = {
+    "PIPELINE_ENV": "staging",
+    "TAPEWATCH_PII_KEY": "k" * 16,
+    "TAPEWATCH_ALERTING__MENTIONS__CFO": "U0CFO",
+    "TAPEWATCH_ALERTING__MENTIONS__GENERAL_COUNSEL": "U0COUNSEL",
+    "TAPEWATCH_ALERTING__MENTIONS__SRE_ONCALL": "S0SRE",
+    "TAPEWATCH_ALERTING__RUNBOOKS_URL": "https://docs.example/runbooks",
+    "TAPEWATCH_ALERTING__GRAFANA_URL": "https://grafana.example",
+    "TAPEWATCH_ALERTING__REPORTS_URL": "https://reports.example/runs",
+}
+FLOW = load_settings(IDS).alerting
+OTHER = load_settings(IDS | {"TAPEWATCH_ALERTING__MENTIONS_BY": "alertmanager"}).alerting
+LOANS = [
+    {
+        "loan": f"#{n:012x}",
+        "principal": "12500.00",
+        "days_past_due": 91,
+        "days_past_due_before": 90,
+        "amount": "0.004",
+    }
+    for n in range(3)
+]
+PARTS = [
+    {"title": "New delinquencies", "amount": "0.0131", "loans": 12},
+    {"title": "Cures", "amount": "-0.0011", "loans": 1},
+]
+CHANGE = {"since": "2025-12-07", "parts": PARTS, "loans": LOANS}
+
+
+def near(as_of, **values):
+    kpis = tuple(value_of(name, value, as_of) for name, value in values.items())
+    return SealedRun(None, manifest_of(as_of, kpis))
+
+
+def messages_of_run(par_90=0.053, quality=None):
+    told = {
+        "day": near(MONDAY - timedelta(days=1), par_90=0.041),
+        "week": near(MONDAY - timedelta(days=7), par_90=0.03),
+    }
+    news = news_of(MONDAY, {"par_90": par_90, "outstanding": 1000}, quality=quality, near=told)
+    return decide_messages(replace(news, changes={"par_90": CHANGE})).messages
+
+
+def failure(message=EVIL, code_="QUALITY_GATE"):
+    error = ErrorFacts(code_, message, EVIL, 65)
+    record = AttemptRecord(
+        "a0", "failed", "staging", "default", "2025-12-08T09:00:00Z", "log", error=error
+    )
+    return [told for _, told in attempt_messages(record)]
+
+
+def one_of_each():
+    """Return a message of every kind, with data that would do harm if it could."""
+    restated = {
+        "run": EVIL,
+        "as_of": "2025-12-07",
+        "changed": 2,
+        "kpis": [
+            {"kpi": "par_90", "before": "0.05", "after": "0.06"},
+            {"kpi": EVIL, "before": None, "after": "1"},
+        ],
+    }
+    bad = {
+        "checks": {EVIL: 7},
+        "failed": [EVIL],
+        "restated": restated,
+        "reconciliation": {"matched": 1, "compared": 2},
+        "quarantine": {"loans": 3, "bad_rows": 4, "rows": 9, "row_ratio": "0.002", "reasons": {}},
+    }
+    alerts = messages_of_run(quality=bad)
+    known = {message.kind: message for message in alerts}
+    alert, quarantine = (
+        next(m for m in alerts if m.subject == s) for s in ("par_90", "quarantine")
+    )
+    notes = Message(
+        "a" * 36,
+        "delivery_refused",
+        "pipeline_failures",
+        "critical",
+        "",
+        "x",
+        {
+            "environment": "staging",
+            "receiver": "slack-x",
+            "code": "SLACK_REFUSED",
+            "message": EVIL,
+            "items": 2,
+        },
+    )
+    said = Message(
+        "b" * 36,
+        "announcement",
+        "pipeline_failures",
+        "info",
+        "",
+        "",
+        {
+            "environment": "staging",
+            "text": EVIL,
+            "by": EVIL,
+        },
+    )
+    more = [replace(alert, kind="reminder"), replace(alert, kind="recovered"), notes, said]
+    more += [replace(quarantine, kind=kind) for kind in ("reminder", "recovered")]
+    more += failure()
+    everything = [*known.values(), *more]
+    return [*everything, digest_message("staging", "risk_alerts", "2025-12-08", everything * 4)]
+
+
+def texts(payload):
+    """Return every text of a message with its type."""
+    for block in payload["blocks"]:
+        for element in block.get("elements") or [block["text"]]:
+            yield element["type"], element["text"]
+
+
+def test_there_is_a_page_for_every_kind():
+    assert {message.kind for message in one_of_each()} == set(get_args(Kind))
+
+
+@pytest.mark.parametrize("message", one_of_each(), ids=lambda m: f"{m.kind}-{m.subject[:10]}")
+def test_a_message_fits_into_block_kit_shows_its_ref_and_calls_nobody_that_data_names(message):
+    payload = render(message, OTHER, "ab" * 32)
+
+    assert problems_of(payload) == []
+    assert f"ref `{message.ref}`" in payload["blocks"][-1]["elements"][0]["text"]
+    raw = json.dumps(payload, ensure_ascii=False)
+    assert not re.search(r"<[!@#]|<http://evil", raw)
+    assert "<!channel>" not in payload["text"]
+    assert [payload[name] for name in ("link_names", "unfurl_links", "unfurl_media")] == [False] * 3
+    assert all(
+        element.get("verbatim")
+        for block in payload["blocks"]
+        for element in (block.get("elements") or [block["text"]])
+        if element["type"] == "mrkdwn"
+    )
+
+
+def test_what_stands_in_markup_of_data_is_code():
+    for message in one_of_each():
+        for kind, text in texts(render(message, OTHER)):
+            if kind == "mrkdwn" and "evil.example" in text:
+                outside = re.sub(r"`[^`]*`", "", text)
+                assert "evil.example" not in outside, (message.kind, text)
+
+
+@pytest.mark.parametrize(
+    ("message", "mention"),
+    [
+        (next(m for m in messages_of_run() if m.route == "executive_briefing"), "<@U0CFO>"),
+        (failure()[0], "<!subteam^S0SRE>"),
+        (failure()[1], "<@U0COUNSEL>"),
+    ],
+    ids=["cfo", "sre-oncall", "general-counsel"],
+)
+def test_who_is_called_is_said_by_one_side_alone(message, mention):
+    flow, other = (json.dumps(render(message, side)) for side in (FLOW, OTHER))
+
+    assert flow.count(mention) == 1
+    assert mention not in other
+
+
+def test_a_reminder_a_recovery_and_a_summary_call_nobody():
+    for message in one_of_each():
+        if message.kind in (
+            "reminder",
+            "recovered",
+            "daily_summary",
+            "executive_briefing",
+            "digest",
+        ):
+            assert not re.search("<[!@]", json.dumps(render(message, FLOW))), message.kind
+
+
+def test_a_kpi_alert_says_value_line_move_parts_and_loans():
+    alert = next(m for m in messages_of_run() if m.kind == "kpi_alert")
+    payload = render(alert, FLOW)
+    told = "\n".join(text for _, text in texts(payload))
+
+    assert payload["text"] == "🔴 PAR 90 is critical: 5.30 %"
+    assert "beyond the critical line of 5.00 %" in told
+    assert "+1.20 pp since yesterday; +2.30 pp since a week ago" in told  # 5.3 - 4.1, 5.3 - 3.0
+    assert "new delinquencies +1.31 pp (12 loans), cures -0.11 pp (1 loan)" in told
+    assert told.count("12,500.00") == 3
+    assert "90 → 91" in told
+    assert "<https://reports.example/runs/20251209T090000Z_a0/report.html|Report>" in told
+    assert "<https://docs.example/runbooks/KpiBeyondCritical.md|Runbook>" in told
+    assert "<https://grafana.example|Dashboards>" in told
+
+
+def test_the_summary_names_the_status_of_the_day_and_where_the_run_is_anchored():
+    summary = next(m for m in messages_of_run(par_90=0.02) if m.kind == "daily_summary")
+    payload = render(summary, FLOW, "ab" * 32)
+    told = "\n".join(text for _, text in texts(payload))
+
+    assert payload["text"] == "🟢 Portfolio on 2025-12-08: all inside their lines"
+    assert "*Reconciliation* 100 of 100 snapshot rows" in told
+    assert "ab" * 32 in told
+
+
+@given(st.text(max_size=4000), st.integers(min_value=1, max_value=3000))
+def test_escaped_data_has_no_control_character_of_slack_and_fits(text, limit):
+    told = escape(text, limit)
+
+    assert len(told) <= max(limit, 1)
+    assert not re.search(r"[<>\n]|&(?!amp;|lt;|gt;)", told)
+    assert "`" not in code(text)[1:-1]
+
+
+@given(st.text(min_size=1, max_size=3000))
+def test_any_text_of_an_error_gives_a_message_that_slack_takes(text):
+    for message in failure(text):
+        payload = render(message, OTHER)
+        assert problems_of(payload) == []
+        assert not re.search("<[!@#]", json.dumps(payload))
+
+
+def test_a_link_stays_one_whatever_its_address_holds():
+    assert link("https://x.example/?a=1&b=<2>|3", "Report") == (
+        "<https://x.example/?a=1&amp;b=%3C2%3E%7C3|Report>"
+    )
+
+
+def test_an_amount_of_nothing_is_unchanged():
+    run = messages_of_run(par_90=Decimal("0.041"))[-2]
+    told = "\n".join(text for _, text in texts(render(run, FLOW)))
+
+    assert "unchanged since yesterday" in told

@@ -19,12 +19,7 @@ COMPLIANCE_CODES = frozenset(
         "VOLUME_ANOMALY",
         "UNIT_CHANGE",
         "HASH_MISMATCH",
-        "RAW_BYTES",
-        "LOANS_DIFFER",
-        "REBUILD_DIFFERS",
-        "REPRODUCE_DIFFERS",
-        "AUDIT_MISMATCH",
-        "AUDIT_CHAIN_BROKEN",
+        "RUN_CONFLICT",
     }
 )
 _FAILED = ("failed", "abandoned")  # who cancels a run knows of it

@@ -5,11 +5,11 @@ and log the URL. Nothing is tried twice here: the outbox tries again, and knows 
 """
 
 import json
-import logging
 import re
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -155,8 +155,6 @@ def post(way: Way, payload: Mapping[str, Any], seconds: float) -> str | None:
         SlackRefusedError: It will never be taken.
         SlackUnavailableError: It was not taken now.
     """
-    for name in ("httpx", "httpcore"):  # they log the URL, which is the secret of a webhook
-        logging.getLogger(name).setLevel(logging.WARNING)
     headers = {"User-Agent": "tapewatch", "Content-Type": "application/json; charset=utf-8"}
     body = dict(payload)
     if way.token is not None:
@@ -176,18 +174,23 @@ def _ask(
 ) -> tuple[int, str, bytes]:
     """Return status, Retry-After and body of the answer, all of it within `seconds`."""
     until = time.monotonic() + seconds
-    with (
-        httpx.Client(
-            verify=_trust(), trust_env=False, follow_redirects=False, timeout=seconds
-        ) as client,
-        client.stream("POST", url, headers=dict(headers), content=json.dumps(body)) as response,
-    ):
-        answer = b""
-        for chunk in response.iter_raw():
-            answer += chunk
-            if time.monotonic() > until or len(answer) > _ANSWER_MAX:
-                raise httpx.ReadTimeout("the answer takes too long")
-        return response.status_code, response.headers.get("retry-after", ""), answer
+    timeout = {name: seconds for name in ("connect", "read", "write", "pool")}
+    request = httpx.Request(
+        "POST",
+        url,
+        headers=dict(headers),
+        content=json.dumps(body).encode(),
+        extensions={"timeout": timeout},
+    )
+    # the transport, not the client: that one logs the URL, which is the secret of a webhook
+    with httpx.HTTPTransport(verify=_trust(), trust_env=False) as transport:
+        response, answer = transport.handle_request(request), b""
+        with closing(response):
+            for chunk in response.iter_raw():
+                answer += chunk
+                if time.monotonic() > until or len(answer) > _ANSWER_MAX:
+                    raise httpx.ReadTimeout("the answer takes too long")
+            return response.status_code, response.headers.get("retry-after", ""), answer
 
 
 @cache

@@ -17,6 +17,7 @@ from rich.text import Text
 from deployments.commands.deliver import refused_line
 from deployments.documents import print_json
 from deployments.render import open_console
+from settings.alerting import ROUTES
 from settings.errors import ConfigError, TapewatchError
 from settings.kpis import load_catalogue
 from settings.load import describe_settings, load_settings
@@ -25,9 +26,10 @@ from settings.register import list_credentials
 from settings.tracing import is_traced
 from warehouse.attempt_state import list_attempts
 from warehouse.audit import AUDIT_STORE
+from warehouse.delivery_boxes import open_box
 from warehouse.engine import one_row, open_engine, sql_names
 from warehouse.layout import Layout, preflight
-from warehouse.outbox import Outbox
+from warehouse.message_box import channel_name
 from warehouse.run_folder import read_current
 from warehouse.verify import check_folder
 
@@ -180,16 +182,44 @@ def _audit_store(settings: Settings) -> Finding:
     return Finding("audit store", "ok", f"{told} in {seconds:.1f} s")
 
 
+def _slack(settings: Settings) -> Finding:
+    """Tell which channels can be reached; nothing is posted to find out."""
+    slack = settings.integrations.slack
+    if not slack.is_configured:
+        return Finding("slack", "ok", "not set: nobody is told there")
+    channels = {route: slack.channel(route) for route in ROUTES}
+    lost = [route for route in ROUTES if not slack.has_way(route)]
+    if lost:
+        told = f"nothing leads to {', '.join(channels[route] for route in lost)}"
+        return Finding("slack", "warning", told, f"export SLACK_WEBHOOK_{lost[0].upper()}=...")
+    return Finding("slack", "ok", f"leads to {', '.join(channels.values())}")
+
+
 def _deliveries(settings: Settings) -> Finding:
-    if not settings.audit.is_configured:
+    slack = settings.integrations.slack
+    names = [AUDIT_STORE] if settings.audit.is_configured else []
+    names += [channel_name(route) for route in ROUTES if slack.has_way(route)]
+    if not names:
         return Finding("deliveries", "ok", "nobody is told: no receiver is set")
-    backlog = Outbox(Layout.of(settings), AUDIT_STORE, settings.environment).backlog()
-    told = f"{AUDIT_STORE}: {backlog.pending:,} pending"
+    found = [_backlog(name, settings) for name in names]
+    late = [finding for finding in found if finding.verdict != "ok"]
+    if not late:
+        return found[0] if len(found) == 1 else Finding("deliveries", "ok", "nothing is pending")
+    told = "; ".join(finding.found for finding in late)
+    return Finding("deliveries", "warning", told, late[0].fix)
+
+
+def _backlog(name: str, settings: Settings) -> Finding:
+    backlog = open_box(Layout.of(settings), name, settings.environment).backlog()
+    told = f"{name}: {backlog.pending:,} pending"
     if backlog.refused:
         told += f", refused {refused_line(backlog)}"
-        return Finding("deliveries", "warning", told, "tapewatch audit verify")
+        fix = "audit verify" if name == AUDIT_STORE else "deliver --retry-refused, once mended"
+        return Finding("deliveries", "warning", told, f"tapewatch {fix}")
+    hours = 0.0
     if backlog.oldest is not None:
         hours = (datetime.now(UTC) - backlog.oldest).total_seconds() / 3600
+    if hours > 0:  # a message may wait for its time
         why = f" ({backlog.state.code})" if backlog.state.code else ""
         told += f", the oldest for {hours:,.1f} h{why}"
         return Finding("deliveries", "warning", told, "tapewatch deliver")
@@ -280,6 +310,7 @@ _RUN_CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "data folder": _data_folder,
     "source": _source,
     "audit store": _audit_store,
+    "slack": _slack,
     "deliveries": _deliveries,
     "traces": _traces,
     "credentials": _credentials,

@@ -1,4 +1,4 @@
-"""The channels of Slack are receivers like any other: how far behind each is, and what it refused."""
+"""Slack's channels are receivers like any other: how far behind each is, what it refused."""
 
 from datetime import timedelta
 

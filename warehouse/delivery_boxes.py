@@ -6,6 +6,7 @@ from typing import Any
 from settings.model import DeliverySettings
 from warehouse.delivery_box import Box
 from warehouse.layout import Layout
+from warehouse.mail import Mail
 from warehouse.message_box import Allowance, MessageBox, route_of
 from warehouse.outbox import Outbox
 
@@ -20,11 +21,12 @@ def open_box(layout: Layout, receiver: str, environment: str) -> Box[Any, Any]:
 def open_boxes(
     layout: Layout, receivers: Sequence[str], environment: str, settings: DeliverySettings
 ) -> list[Box[Any, Any]]:
-    """Return the boxes of these receivers, to send from: the channels share the day's messages."""
+    """Return the boxes of these receivers, to send from: channels share the mail and the day."""
+    mail = Mail(layout, environment)
     allowance = Allowance(layout, environment, settings.messages_a_day)
     return [
         Outbox(layout, name, environment)
         if route_of(name) is None
-        else MessageBox(layout, name, environment, allowance)
+        else MessageBox(layout, name, environment, mail, allowance)
         for name in receivers
     ]

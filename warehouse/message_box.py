@@ -6,9 +6,8 @@ twice. `begun.json` is when the channel was first told anything; what is older i
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Lock
 
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
@@ -16,16 +15,13 @@ from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 from settings.alerting import ROUTES, Route
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
-from warehouse.attempt_messages import attempt_messages
-from warehouse.attempt_state import list_attempts
-from warehouse.dead_letters import MessageExpiredError, dead_letters, digest_message
-from warehouse.delivery_box import Box, Parcel, RefusedError, delivery_folder
+from warehouse.dead_letters import MessageExpiredError, digest_message
+from warehouse.delivery_box import Box, RefusedError, delivery_folder
 from warehouse.durable import durable_write, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.json_text import pretty_json
 from warehouse.layout import Layout
-from warehouse.messages import Message, read_messages
-from warehouse.run_folder import run_folders
+from warehouse.mail import Mail, MessageItem
 
 _PREFIX = "slack-"
 _NEWS = timedelta(days=1)  # before a channel is first told anything
@@ -37,21 +33,6 @@ class Posted:
 
     ref: str
     ts: str | None = None
-
-
-@dataclass(frozen=True)
-class MessageItem(Parcel):
-    """One message; `run` is the folder it was sealed in, `covers` what a digest stands for."""
-
-    message: Message = field(repr=False)
-    run: Path | None = None
-    place: int = 0  # among the messages of its run
-    covers: tuple["MessageItem", ...] = ()
-
-    @property
-    def items(self) -> int:
-        """How many messages this is."""
-        return len(self.covers) or 1
 
 
 _BEGUN: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
@@ -102,11 +83,17 @@ class MessageBox(Box[MessageItem, Posted]):
     """The messages of one environment for one channel, and what became of each."""
 
     def __init__(
-        self, layout: Layout, receiver: str, environment: str, allowance: Allowance | None = None
+        self,
+        layout: Layout,
+        receiver: str,
+        environment: str,
+        mail: Mail | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
-        """Know the folders; without an allowance nothing is held back."""
+        """Know the folders; channels that are served together share the mail and the allowance."""
         super().__init__(layout, receiver, environment)
-        self._allowance = allowance
+        self._mail = mail or Mail(layout, environment)
+        self._allowance = allowance  # None: nothing is held back
 
     def pending(self, store: str | None = None) -> list[MessageItem]:
         """Return what has neither receipt nor refusal, oldest first; `store` makes no difference.
@@ -115,7 +102,7 @@ class MessageBox(Box[MessageItem, Posted]):
             StorageError: A folder cannot be read.
         """
         del store  # a channel that was renamed has still heard what it was told
-        return self._unsettled(self._items())
+        return self._unsettled(self._items)
 
     def due(
         self, store: str, now: datetime, settings: DeliverySettings
@@ -126,7 +113,7 @@ class MessageBox(Box[MessageItem, Posted]):
             StorageError: A folder cannot be read.
         """
         minutes = timedelta(minutes=settings.message_cooldown_minutes)
-        pending = self._unsettled(_cooled(self._items(), minutes))
+        pending = self._unsettled(_cooled(self._items, minutes))
         ready = [item for item in pending if item.since <= now]
         sent: list[MessageItem] = []
         rest: list[MessageItem] = []
@@ -201,29 +188,9 @@ class MessageBox(Box[MessageItem, Posted]):
             return _BEGUN.validate_json((self._root / "begun.json").read_bytes())
         return None
 
-    def _items(self) -> Iterator[MessageItem]:
-        route = route_of(self._receiver)
-        told = (*self._sealed(), *self._of_attempts(), *self._of_dead_letters())
-        return (item for item in told if item.message.route == route)
-
-    def _sealed(self) -> Iterator[MessageItem]:
-        for folder in run_folders(self._layout):
-            sealed = read_messages(folder)
-            if sealed is not None and sealed.environment == self._environment:
-                for place, message in enumerate(sealed.messages):
-                    since = max(sealed.created_at, message.not_before or sealed.created_at)
-                    yield MessageItem(message.id, since, message, folder, place)
-
-    def _of_attempts(self) -> Iterator[MessageItem]:
-        for attempt in list_attempts(self._layout):
-            if attempt.environment == self._environment:
-                for since, message in attempt_messages(attempt):
-                    yield MessageItem(message.id, since, message)
-
-    def _of_dead_letters(self) -> Iterator[MessageItem]:
-        folder = delivery_folder(self._layout, self._environment)
-        for since, message in dead_letters(folder, self._environment, self._receiver):
-            yield MessageItem(message.id, since, message)
+    @property
+    def _items(self) -> list[MessageItem]:
+        return self._mail.of(route_of(self._receiver), self._receiver)
 
     def _digest(self, rest: list[MessageItem], now: datetime) -> Iterator[MessageItem]:
         """Yield what stands for the messages of a full day; once a day, then they wait."""

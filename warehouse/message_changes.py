@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -52,13 +51,19 @@ def _parts_facts(parts: tuple[Part, ...]) -> dict[str, JsonValue]:
     largest = sorted(loans, key=lambda loan: -abs(loan.amount))[:_LOANS]
     return {
         "parts": [
-            {"title": part.title, "amount": text_of(part.amount), "loans": part.loans}
+            {
+                "title": part.title,
+                "amount": text_of(part.amount),
+                "loans": part.loans,
+                "book": _book(part),
+            }
             for part in parts
         ],
         "loans": [
             {
                 "loan": loan.loan,
-                "principal": _principal(loan.principal_now, loan.principal_before),
+                "principal": text_of(loan.principal_now),
+                "principal_before": text_of(loan.principal_before),
                 "days_past_due": loan.days_past_due_now,
                 "days_past_due_before": loan.days_past_due_before,
                 "amount": text_of(loan.amount),
@@ -68,5 +73,8 @@ def _parts_facts(parts: tuple[Part, ...]) -> dict[str, JsonValue]:
     }
 
 
-def _principal(now: Decimal | None, before: Decimal | None) -> str | None:
-    return text_of(before if now is None else now)
+def _book(part: Part) -> str | None:
+    """Return `smaller` or `larger` where a part moved a ratio by the size of the book alone."""
+    if part.by_denominator is None or abs(part.by_denominator) <= abs(part.by_numerator):
+        return None
+    return "smaller" if part.by_denominator > 0 else "larger"

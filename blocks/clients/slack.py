@@ -20,7 +20,8 @@ from blocks.clients.tls import tls_context
 from settings.alerting import ROUTES, AlertingSettings, Route, SlackSettings, webhook_url
 from settings.errors import ConfigError, SourceUnavailableError, TapewatchError
 from warehouse.delivery_box import AskedToWaitError, RefusedError
-from warehouse.message_box import MessageItem, Posted, channel_name
+from warehouse.mail import MessageItem
+from warehouse.message_box import Posted, channel_name
 from warehouse.messages import check_messages
 
 _REASON = re.compile(r"[a-z][a-z_]{2,60}")

@@ -8,6 +8,7 @@ from typing import Any
 from settings.kpis import Kpi, load_catalogue
 
 Facts = Mapping[str, Any]
+_SEEN = Decimal("0.005")  # less would read as nothing
 ICONS: Mapping[str, str] = {
     "ok": "🟢",
     "warning": "🟡",
@@ -76,7 +77,8 @@ def move_text(name: str, move: Decimal) -> str:
         return f"{move:+f}"
     match kpi.unit:
         case "ratio":
-            return f"{move.scaleb(2):+.2f} pp"
+            percent = move.scaleb(2)
+            return f"{percent:+.2f} pp" if abs(percent) >= _SEEN else f"{percent:+.4f} pp"
         case "usd":
             return f"{move:+,.2f} USD"
         case "count":
@@ -99,10 +101,14 @@ def parts_line(facts: Facts) -> str | None:
         return None
     told = [
         f"{part['title'].lower()} {move_text(facts['kpi'], Decimal(part['amount']))} "
-        f"({_loans(part['loans'])})"
+        f"({_loans(part['loans'])}{_by_book(part)})"
         for part in sorted(parts, key=lambda part: -abs(Decimal(part["amount"])))
     ]
     return ", ".join(told)
+
+
+def _by_book(part: Facts) -> str:
+    return f", by a {part['book']} book" if part["book"] else ""
 
 
 def _loans(count: int) -> str:
@@ -117,8 +123,8 @@ def loan_rows(facts: Facts) -> list[tuple[str, ...]]:
     rows = [
         (
             str(loan["loan"] or "-"),
-            "-" if loan["principal"] is None else f"{Decimal(loan['principal']):,.2f}",
-            _days(loan),
+            _from_to(*(_amount(loan[name]) for name in ("principal_before", "principal"))),
+            _from_to(*(_count(loan[name]) for name in ("days_past_due_before", "days_past_due"))),
             move_text(facts["kpi"], Decimal(loan["amount"])),
         )
         for loan in loans
@@ -126,7 +132,13 @@ def loan_rows(facts: Facts) -> list[tuple[str, ...]]:
     return [("loan (masked)", "principal", "days past due", "moved it by"), *rows]
 
 
-def _days(loan: Facts) -> str:
-    before, now = loan["days_past_due_before"], loan["days_past_due"]
-    was, is_now = ("-" if days is None else str(days) for days in (before, now))
-    return f"{was} → {is_now}"
+def _amount(value: str | None) -> str:
+    return "-" if value is None else f"{Decimal(value):,.2f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _from_to(before: str, now: str) -> str:
+    return now if before == now else f"{before} → {now}"

@@ -41,6 +41,7 @@ LOANS = [
     {
         "loan": f"#{n:012x}",
         "principal": "12500.00",
+        "principal_before": "12500.00",
         "days_past_due": 91,
         "days_past_due_before": 90,
         "amount": "0.004",
@@ -48,8 +49,8 @@ LOANS = [
     for n in range(3)
 ]
 PARTS = [
-    {"title": "New delinquencies", "amount": "0.0131", "loans": 12},
-    {"title": "Cures", "amount": "-0.0011", "loans": 1},
+    {"title": "New delinquencies", "amount": "0.0131", "loans": 12, "book": None},
+    {"title": "Cures", "amount": "-0.0011", "loans": 1, "book": "larger"},
 ]
 CHANGE = {"since": "2025-12-07", "parts": PARTS, "loans": LOANS}
 
@@ -207,7 +208,9 @@ def test_a_kpi_alert_says_value_line_move_parts_and_loans():
     assert payload["text"] == "🔴 PAR 90 is critical: 5.30 %"
     assert "beyond the critical line of 5.00 %" in told
     assert "+1.20 pp since yesterday; +2.30 pp since a week ago" in told  # 5.3 - 4.1, 5.3 - 3.0
-    assert "new delinquencies +1.31 pp (12 loans), cures -0.11 pp (1 loan)" in told
+    assert (
+        "new delinquencies +1.31 pp (12 loans), cures -0.11 pp (1 loan, by a larger book)" in told
+    )
     assert told.count("12,500.00") == 3
     assert "90 → 91" in told
     assert "<https://reports.example/runs/20251209T090000Z_a0/report.html|Report>" in told

@@ -1,0 +1,89 @@
+"""What a real run seals for Slack: the loans that moved a KPI, and nothing of a run not served."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.warehouse.tape_builder import Tape, write_tables
+from tests.warehouse.tape_runs import TODAY, YESTERDAY, Desk
+from warehouse.messages import check_messages, read_messages
+
+LATE = TODAY - timedelta(days=90)  # due then, it is 90 days past due today and was 89 yesterday
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path / "root")
+
+
+@pytest.fixture
+def tape(tmp_path):
+    """Ten loans of 100, none paid: one reaches its 90th day today."""
+    tape = Tape()
+    for number in range(10):
+        due = LATE if number == 0 else date(2026, 1, 25)
+        begun = due - timedelta(days=30)
+        tape.loan(f"L{number}", customer=f"CLI{number}", disbursed=begun, principal=100, due=due)
+    return write_tables(tape.tables(), tmp_path / "tape")
+
+
+def told(outcome):
+    return {(m.kind, m.subject, m.route): m for m in read_messages(outcome.sealed.folder).messages}
+
+
+def test_a_kpi_alert_tells_the_part_and_the_loan_that_moved_it(desk, tape):
+    desk.run(tape, as_of=YESTERDAY)
+    alert = told(desk.run(tape, as_of=TODAY))["kpi_alert", "par_90", "risk_alerts"]
+
+    facts = alert.facts
+    [part], [loan] = facts["parts"], facts["loans"]
+    assert Decimal(facts["value"]) == Decimal("0.1")  # 100 / 1000
+    assert (part["title"], Decimal(part["amount"]), part["loans"]) == (
+        "New delinquencies",
+        Decimal("0.1"),
+        1,
+    )
+    assert (loan["days_past_due_before"], loan["days_past_due"]) == (89, 90)
+    assert loan["loan"].startswith("#")
+    assert facts["since"] == YESTERDAY.isoformat()
+
+
+def test_the_same_tape_again_seals_no_second_word(desk, tape):
+    first = desk.run(tape, as_of=TODAY)
+    again = desk.run(tape, as_of=TODAY)
+
+    assert again.outcome == "already_published"
+    assert again.sealed.folder == first.sealed.folder
+
+
+def test_a_stored_backfill_says_nothing(desk, tape):
+    desk.run(tape, as_of=TODAY)
+    stored = desk.run(tape, as_of=YESTERDAY, backfill=True)
+
+    assert stored.outcome == "stored"
+    assert read_messages(stored.sealed.folder).messages == ()
+
+
+def test_what_is_sealed_is_hashed_by_the_manifest(desk, tape):
+    run = desk.run(tape, as_of=TODAY).sealed
+
+    assert check_messages(run.folder) == run.manifest_sha256()
+    assert run.manifest.files["messages.json"].rows is None
+
+
+def test_no_customer_and_no_loan_id_is_in_what_a_run_says(desk, tape):
+    desk.run(tape, as_of=YESTERDAY)
+    run = desk.run(tape, as_of=TODAY).sealed
+
+    text = (run.folder / "messages.json").read_text()
+    assert "CLI0" not in text
+    assert '"L0"' not in text
+
+
+@pytest.mark.parametrize("damage", ["", "null", "[]", "{}", '{"messages": [{}]}', "\x00"])
+def test_messages_that_cannot_be_read_hold_up_nobody(desk, tape, damage):
+    run = desk.run(tape, as_of=TODAY).sealed
+    (run.folder / "messages.json").write_text(damage)
+
+    assert read_messages(run.folder) is None

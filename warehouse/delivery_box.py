@@ -168,7 +168,7 @@ class Box(ABC, Generic[ParcelT, AnswerT]):
         """Return the files that tell why an item was refused, by the name of the item."""
         return {path.stem: path for path in (self._root / "refused").glob("*.json")}
 
-    def keep_refusal(self, item: Parcel, error: TapewatchError, now: datetime) -> None:
+    def keep_refusal(self, item: ParcelT, error: TapewatchError, now: datetime) -> None:
         """Write down that the item will never be taken.
 
         Raises:

@@ -13,6 +13,7 @@ from threading import Lock
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 
 from settings.alerting import ROUTES, Route
+from settings.errors import TapewatchError
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
 from warehouse.dead_letters import MessageExpiredError, digest_message
@@ -157,6 +158,15 @@ class MessageBox(Box[MessageItem, Posted]):
         for covered in item.covers:
             self._keep(covered, answer, store, now, {"digest": item.name})
         self._keep(item, answer, store, now, {})
+
+    def keep_refusal(self, item: MessageItem, error: TapewatchError, now: datetime) -> None:
+        """Write down that the message, or each that a digest stands for, will never be taken.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        for refused in item.covers or (item,):
+            super().keep_refusal(refused, error, now)
 
     def set_receipts_aside(self) -> None:
         """Do nothing: a channel loses no message, and to say all again would help nobody."""

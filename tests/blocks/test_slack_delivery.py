@@ -205,6 +205,19 @@ def test_a_day_has_one_digest_a_channel_and_what_comes_later_waits(tmp_path, sla
     assert (result.sent, result.pending, len(slack.taken)) == (0, 1, 2)
 
 
+def test_a_digest_that_is_refused_takes_all_it_stands_for_with_it(tmp_path, slack):
+    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="1")
+    desk.seal(said("n1"))
+    desk.send()
+    desk.seal(said("n2"), said("n3"))
+    slack.answers.append(Answer(410, "channel_is_archived"))
+
+    result = desk.send()["risk-alerts"]
+
+    assert (result.refused, result.pending) == (2, 0)
+    assert len(desk.box(RISK).backlog().refused) == 2
+
+
 def test_a_message_that_was_not_taken_for_a_week_is_given_up_and_that_is_told(desk, slack):
     begun = desk.layout.delivery / "staging/slack-risk-alerts/begun.json"
     begun.write_text(json.dumps((datetime.now(UTC) - 20 * DAY).isoformat()))

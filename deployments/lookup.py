@@ -6,7 +6,13 @@ from deployments.documents import values_by_name
 from settings.errors import UsageError
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
-from warehouse.run_folder import SealedRun, list_runs, previous_run, run_folders
+from warehouse.run_folder import (
+    SealedRun,
+    compared_run,
+    list_runs,
+    previous_run,
+    run_folders,
+)
 from warehouse.served import served_run
 
 _DATE_LENGTH = len("2025-12-26-")
@@ -82,12 +88,12 @@ def _is_meant(folder: str, name: str) -> bool:
 
 
 def earlier_run(layout: Layout, run: SealedRun, since: date | None = None) -> SealedRun | None:
-    """Return the run that this one is compared with, None for the first.
+    """Return the run that this one was compared with; with `since` the newest up to that day.
 
-    It is the newest of an earlier day, up to `since` if that is given.
+    None for the first run of a book, and where no run is so early.
     """
-
-    def is_early(earlier: SealedRun) -> bool:
-        return since is None or earlier.manifest.identity.as_of <= since
-
-    return previous_run(layout, run.manifest.identity, is_early)
+    if since is None:
+        return compared_run(layout, run)
+    return previous_run(
+        layout, run.manifest.identity, lambda earlier: earlier.manifest.identity.as_of <= since
+    )

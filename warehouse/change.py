@@ -137,6 +137,7 @@ def _with_parts(change: KpiChange, reader: PartReader | str) -> KpiChange:
         return replace(change, reason=reader)
     parts = reader.read(change.now, before)
     if parts is None:
-        reason = f"its loans do not add up to what was said on {before.as_of}: its SQL has changed"
+        days = f"{before.as_of} and {change.now.as_of}"
+        reason = f"its loans do not add up to what was said on {days}: its SQL has changed"
         return replace(change, reason=reason)
     return replace(change, parts=parts)

@@ -65,8 +65,8 @@ class Layout:
 
     @property
     def withdrawn(self) -> Path:
-        """One mark a run of this book that a person has taken back."""
-        return self.data / "withdrawn" / self.book
+        """One mark a run that a person has taken back."""
+        return self.data / "withdrawn"
 
     @property
     def attempts(self) -> Path:

@@ -10,7 +10,7 @@ from settings.errors import TapewatchError
 from warehouse.identity import RunIdentity
 from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
-from warehouse.run_folder import SealedRun, run_folders
+from warehouse.run_folder import SealedRun, standing_folders
 
 _DAYS_OFF = 3  # a weekend: an older run than that is not the one of the day
 _DATE_LENGTH = len("2025-12-26")
@@ -30,7 +30,7 @@ def near_runs(layout: Layout, identity: RunIdentity) -> Mapping[str, SealedRun |
     Raises:
         StorageError: The folder of runs cannot be read.
     """
-    as_of, folders = identity.as_of, run_folders(layout)
+    as_of, folders = identity.as_of, standing_folders(layout)
     days = {
         "day": as_of - timedelta(days=1),
         "week": as_of - timedelta(days=7),

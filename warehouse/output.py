@@ -18,6 +18,7 @@ from warehouse.near_runs import near_runs
 from warehouse.outbox import Outbox, link_facts
 from warehouse.run_folder import (
     SealedRun,
+    compared_run,
     find_run,
     previous_run,
     publish,
@@ -71,7 +72,7 @@ def answer_again(job: Job, ingested: Ingested, sealed: SealedRun) -> RunOutcome:
 
 
 def _outcome(job: Job, sealed: SealedRun, outcome: Outcome) -> RunOutcome:
-    previous = previous_run(job.layout, sealed.manifest.identity)
+    previous = compared_run(job.layout, sealed)
     record = job.attempt.record
     return RunOutcome(outcome, sealed, previous, record.attempt_id, job.attempt.folder)
 

@@ -11,6 +11,12 @@ from warehouse.verify import check_folder
 from warehouse.withdrawn import is_withdrawn, restore, withdraw
 
 
+class NoReasonError(UsageError):
+    """A rollback was asked for without saying why."""
+
+    code = "NO_REASON"
+
+
 class NothingToRollBackError(UsageError):
     """There is no other run to serve."""
 
@@ -19,11 +25,12 @@ class NothingToRollBackError(UsageError):
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What was served, what is served now, and the runs that were taken back for it."""
+    """What was served, what is served now, the runs taken back for it, and those before it."""
 
     before: str | None
     now: SealedRun
     withdrawn: tuple[str, ...]
+    still_withdrawn: tuple[str, ...]  # of earlier rollbacks: naming one serves it again
 
 
 def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code: str) -> RolledBack:
@@ -35,9 +42,12 @@ def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code:
     Raises:
         HashMismatchError: That run is not what was sealed; nothing has changed.
         LockHeldError: A run is at work.
+        NoReasonError: `reason` is blank.
         NothingToRollBackError: There is no such run of this book.
         StorageError: The disk refused.
     """
+    if not reason.strip():
+        raise NoReasonError("--reason is blank", fix='say why, for the audit: --reason "TEXT"')
     with hold_lock(layout.lock, "rollback", now):
         before = served_name(layout) if layout.current.exists() else None
         runs = [r for r in list_runs(layout) if "-".join(r.manifest.identity.book) == layout.book]
@@ -48,7 +58,8 @@ def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code:
             withdraw(layout, name, target.name, reason, now, code)
         restore(layout, target.name)
         publish(layout, target, backward=True)
-    return RolledBack(before, target, tuple(later))
+    still = [r.name for r in runs if r.name not in later and is_withdrawn(layout, r.name)]
+    return RolledBack(before, target, tuple(later), tuple(still))
 
 
 def _target(

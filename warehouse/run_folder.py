@@ -244,6 +244,11 @@ def run_folders(layout: Layout) -> list[Path]:
         return sorted(p for p in layout.runs.iterdir() if p.is_dir())
 
 
+def standing_folders(layout: Layout) -> list[Path]:
+    """Return the folders of the runs that nobody has taken back, by date, oldest first."""
+    return [folder for folder in run_folders(layout) if not is_withdrawn(layout, folder.name)]
+
+
 def _readable(folders: list[Path]) -> Iterator[SealedRun]:
     for folder in folders:
         try:
@@ -253,8 +258,8 @@ def _readable(folders: list[Path]) -> Iterator[SealedRun]:
 
 
 def runs_back(layout: Layout, book: tuple[str, str], until: date) -> Iterator[SealedRun]:
-    """Yield the readable runs of a book up to a day, newest first, each read when asked for."""
-    folders = [f for f in reversed(run_folders(layout)) if f.name[:10] <= until.isoformat()]
+    """Yield the standing runs of a book up to a day, newest first, each read when asked for."""
+    folders = [f for f in reversed(standing_folders(layout)) if f.name[:10] <= until.isoformat()]
     for _, day in groupby(folders, lambda folder: folder.name[:10]):
         runs = [run for run in _readable([*day]) if run.manifest.identity.book == book]
         yield from sorted(runs, key=lambda run: run.manifest.order, reverse=True)
@@ -277,9 +282,9 @@ def previous_run(
     identity: RunIdentity,
     is_wanted: Callable[[SealedRun], bool] = lambda _run: True,
 ) -> SealedRun | None:
-    """Return the newest wanted run of the same book of an earlier day."""
+    """Return the newest wanted run of the same book of an earlier day that was not taken back."""
     as_of = identity.as_of.isoformat()
-    earlier = [f for f in reversed(run_folders(layout)) if f.name[:10] < as_of]
+    earlier = [f for f in reversed(standing_folders(layout)) if f.name[:10] < as_of]
     best: SealedRun | None = None
     for run in _readable(earlier):
         if best is not None and run.manifest.identity.as_of < best.manifest.identity.as_of:
@@ -288,6 +293,18 @@ def previous_run(
         if is_same_book and (best is None or run.manifest.order > best.manifest.order):
             best = run
     return best
+
+
+def compared_run(layout: Layout, run: SealedRun) -> SealedRun | None:
+    """Return the run that a sealed one was compared with, None for the first of its book.
+
+    Where that is kept no longer, it is the newest of an earlier day.
+    """
+    named = layout.runs / (run.manifest.previous_run or "")
+    if run.manifest.previous_run is not None:
+        for before in _readable([named]):
+            return before
+    return previous_run(layout, run.manifest.identity)
 
 
 def superseded_runs(layout: Layout, identity: RunIdentity) -> tuple[SealedRun, ...]:

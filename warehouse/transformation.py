@@ -33,6 +33,7 @@ from warehouse.restated import restated_facts, view_book_then, view_previous
 from warehouse.run_folder import SealedRun, previous_run, superseded_runs
 from warehouse.tape import FACILITY, TAPE_TABLES
 from warehouse.tracing import step, tell
+from warehouse.withdrawn import is_withdrawn
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -164,13 +165,15 @@ def _kind_before(job: Job, ingested: Ingested) -> str | None:
 def _compared_run(job: Job, ingested: Ingested) -> SealedRun | None:
     """Return the run this tape must not contradict: the day's last one, else an earlier day's.
 
-    A run of another kind of tape says other things in other words: it is not compared with.
+    A run of another kind of tape says other things in other words: it is not compared with. One
+    that was taken back was wrong: what it told, such as loans that never were, binds nobody.
     """
 
     def is_same_kind(run: SealedRun) -> bool:
         return TapeFacts.from_json(run.manifest.ingestion).kind is ingested.tape.kind
 
-    same_day = [r for r in superseded_runs(job.layout, ingested.identity) if is_same_kind(r)]
+    earlier = superseded_runs(job.layout, ingested.identity)
+    same_day = [r for r in earlier if is_same_kind(r) and not is_withdrawn(job.layout, r.name)]
     if same_day:
         return same_day[-1]
     return previous_run(job.layout, ingested.identity, is_same_kind)

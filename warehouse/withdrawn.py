@@ -23,7 +23,7 @@ class Withdrawal:
 
 
 def is_withdrawn(layout: Layout, run: str) -> bool:
-    """Return whether a run of this book was taken back."""
+    """Return whether a run was taken back."""
     return _mark(layout, run).is_file()
 
 

@@ -20,6 +20,7 @@ from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
+from warehouse.verify import check_folder
 
 
 def show_changes(
@@ -27,9 +28,10 @@ def show_changes(
 ) -> None:
     """Show how every KPI of the served run moved, or one with the `shown` top loans of each part.
 
-    It is held against the newest run of an earlier day of its book, up to `since` if given.
+    It is held against the run it was sealed with as the one before, or the newest up to `since`.
 
     Raises:
+        HashMismatchError: One of the two runs is not what was sealed.
         UnknownKpiError: No KPI has this name.
         NothingPublishedError: Nothing is published yet.
         KpiNotInRunError: The run is older than the KPI.
@@ -40,6 +42,9 @@ def show_changes(
     run = served_run(layout)
     asked = None if name is None else kpi_of_run(run, name)
     before = earlier_run(layout, run, since)
+    for compared in (run, before):
+        if compared is not None:
+            check_folder(compared.folder)
     with TemporaryDirectory(prefix="tapewatch-") as spill:
         changes = changes_between(run, before, settings, Path(spill), shown)
     told = [change for change in changes if asked is None or change.kpi == asked.name]

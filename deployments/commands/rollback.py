@@ -10,7 +10,7 @@ from settings.model import Settings
 from settings.version import code_version
 from warehouse.layout import Layout
 from warehouse.rollback import roll_back
-from warehouse.run_folder import previous_run
+from warehouse.run_folder import compared_run
 
 
 def roll_back_to(settings: Settings, run: str | None, reason: str, *, is_json: bool) -> None:
@@ -19,6 +19,7 @@ def roll_back_to(settings: Settings, run: str | None, reason: str, *, is_json: b
     Raises:
         HashMismatchError: That run is not what was sealed; nothing has changed.
         LockHeldError: A run is at work.
+        NoReasonError: `reason` is blank.
         NoSuchRunError: `run` names none, or several.
         NothingToRollBackError: There is no such run of this book.
     """
@@ -32,6 +33,7 @@ def roll_back_to(settings: Settings, run: str | None, reason: str, *, is_json: b
                 "before": done.before,
                 "now": done.now.name,
                 "withdrawn": [*done.withdrawn],
+                "still_withdrawn": [*done.still_withdrawn],
                 "reason": reason,
                 "seconds": round(seconds, 3),
             }
@@ -39,14 +41,16 @@ def roll_back_to(settings: Settings, run: str | None, reason: str, *, is_json: b
         return
     console = open_console()
     console.print(f"{layout.book} serves {done.now.name} again", style="bold", markup=False)
-    print_kpis(console, done.now, previous_run(layout, done.now.manifest.identity))
+    print_kpis(console, done.now, compared_run(layout, done.now))
     console.print()
-    print_facts(
-        console,
-        {
-            "served before": done.before or "nothing",
-            "withdrawn": ", ".join(done.withdrawn) or "none",
-            "took": f"{seconds:.2f} s",
-            "back again": f"tapewatch rollback {done.before} --reason TEXT",
-        },
-    )
+    facts = {
+        "served before": done.before or "nothing",
+        "withdrawn": ", ".join(done.withdrawn) or "none",
+        "took": f"{seconds:.2f} s",
+    }
+    if done.still_withdrawn:
+        facts["withdrawn before"] = ", ".join(done.still_withdrawn)
+    if done.before is not None:
+        book = f" --portfolio {settings.portfolio.name}"
+        facts["back again"] = f"tapewatch rollback {done.before} --reason TEXT{book}"
+    print_facts(console, facts)

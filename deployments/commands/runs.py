@@ -112,7 +112,7 @@ def _states(layout: Layout, runs: list[SealedRun]) -> dict[str, str]:
         run.name: "served"
         if run.name in served
         else "withdrawn"
-        if is_withdrawn(replace(layout, book="-".join(run.manifest.identity.book)), run.name)
+        if is_withdrawn(layout, run.name)
         else "superseded"
         if run.manifest.run_id in superseded
         else "stored"

@@ -9,7 +9,9 @@ import pytest
 from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk, good_tape
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
-from warehouse.rollback import NothingToRollBackError, roll_back
+from warehouse.rollback import NoReasonError, NothingToRollBackError, roll_back
+from warehouse.sealed_changes import read_changes
+from warehouse.trend import read_trend
 
 EARLIEST = date(2025, 12, 25)
 
@@ -75,6 +77,57 @@ def test_another_tape_of_the_day_that_was_taken_back_is_served(desk, days, tmp_p
 
     assert outcome.outcome == "published"
     assert desk.served() == outcome.sealed.name
+
+
+def invented(folder):
+    """Write the good tape with a loan that never was: the next tape will not have it."""
+    tape = good_tape().loan(
+        "KEEP-invented", customer="CLI8", disbursed=YESTERDAY, principal=50, due="2026-01-25"
+    )
+    return tape.write(folder)
+
+
+@pytest.mark.parametrize("day", [YESTERDAY, TODAY], ids=["of its day", "of the next"])
+def test_loans_that_a_run_invented_bind_no_tape_after_it_was_taken_back(desk, tape, tmp_path, day):
+    first = desk.run(tape, as_of=EARLIEST).sealed
+    desk.run(invented(tmp_path / "invented"), as_of=YESTERDAY)
+    back(desk)
+
+    outcome = desk.run(tape, as_of=day)
+
+    assert outcome.outcome == "published"
+    assert desk.served() == outcome.sealed.name
+    assert outcome.sealed.manifest.previous_run == first.name
+    assert read_changes(outcome.sealed).before == first.name
+
+
+def test_a_run_that_was_taken_back_is_no_point_of_the_trend(desk, tape, tmp_path):
+    first = desk.run(tape, as_of=YESTERDAY).sealed
+    desk.run(invented(tmp_path / "invented"), as_of=YESTERDAY)
+    book = first.manifest.identity.book
+
+    def points():
+        return read_trend(desk.layout, book, ["active_loans"], TODAY)["active_loans"]
+
+    assert [point.value for point in points()] == [32]  # 30 late ones, the new and the invented
+    back(desk, first.name)
+    assert [point.value for point in points()] == [31]
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_a_rollback_without_a_reason_is_refused(desk, days, reason):
+    with pytest.raises(NoReasonError, match="blank"):
+        back(desk, reason=reason)
+
+    assert desk.served() == days[2]
+
+
+def test_what_earlier_rollbacks_took_back_is_told_when_a_later_run_is_served_again(desk, days):
+    back(desk, days[0])
+
+    done = back(desk, days[2], "it was right after all")
+
+    assert (done.withdrawn, done.still_withdrawn) == ((), (days[1],))
 
 
 def test_naming_a_run_that_was_taken_back_serves_it_again(desk, days, tape):

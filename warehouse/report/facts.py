@@ -28,6 +28,7 @@ from warehouse.run_folder import SealedRun
 from warehouse.sealed_changes import read_changes
 from warehouse.storage_errors import typed_storage
 from warehouse.trend import Point, read_trend
+from warehouse.verify import check_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -111,8 +112,9 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
 
     Raises:
         StorageError: A file of the run cannot be read.
-        HashMismatchError: Its changes.json is missing, or another than was sealed.
+        HashMismatchError: The run is not what was sealed.
     """
+    check_folder(run.folder)  # a page with its hash on it must not tell what was altered since
     tape = TapeFacts.from_json(run.manifest.ingestion)
     with open_engine(settings.engine, spill, (run.folder,)) as db:
         buckets = _buckets(db, run, tape)

@@ -5,8 +5,11 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from tests.warehouse.tape_runs import TODAY, YESTERDAY
 from warehouse.layout import Layout
+from warehouse.manifest import HashMismatchError
 from warehouse.output import read_kpis
 from warehouse.report.facts import Bucket, collect_facts, shown_points
 from warehouse.report.page import render_page
@@ -117,3 +120,12 @@ def test_the_report_of_a_run_without_an_attempt_has_a_folder_of_its_own(told, tm
     assert path == tmp_path / "logs" / "runs" / run.name / "report.html"
     assert path.read_bytes() == told.page  # the same run, the same bytes
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_run_whose_book_was_altered_is_reported_to_nobody(told, tmp_path):
+    run, desk = told.facts.run, told.desk
+    rotten = replace(run, folder=shutil.copytree(run.folder, tmp_path / run.name))
+    (rotten.folder / "book.parquet").write_bytes(b"altered")
+
+    with pytest.raises(HashMismatchError, match=r"book\.parquet"):
+        collect_facts(rotten, desk.layout, desk.settings, tmp_path)

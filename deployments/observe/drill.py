@@ -14,17 +14,20 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from blocks.clients.feed import open_feed
+from blocks.clients.receivers import open_delivery, open_receivers
 from deployments.observe.audience import Audience
 from deployments.observe.drill_tape import write_drill_tape
 from deployments.observe.exporting import Exporting
 from deployments.observe.stack import Stack
-from deployments.observe.stand_ins import PAGER
-from settings.alerting import ROLES, ROUTES, Route
+from deployments.observe.stand_ins import PAGER, Heard
+from settings.alerting import ROLES, ROUTES, Route, SlackWebhooks
 from settings.errors import AuthError, InternalError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
+from warehouse.delivery import Order, deliver
 from warehouse.job import Fetch, Fetched, Origin, RunRequest
+from warehouse.layout import Layout
 from warehouse.run import Start, run_daily
 
 Name = Literal["par-spike", "run-failed", "late-tape", "exporter-down"]
@@ -115,7 +118,7 @@ def play(name: Name, scene: Scene, stack: Stack, who: Audience, exporter: Export
     awaited = {slack.channel(route) for route in drill.routes}
     awaited |= {PAGER} if drill.pages else frozenset[str]()
     _be_quiet(stack, who)
-    drill.play(scene, who, exporter)
+    drill.play(replace(scene, settings=_in_slack(scene.settings, heard)), who, exporter)
     if not stack.until(lambda: heard.told.keys() >= awaited, _SECONDS):
         missing = ", ".join(sorted(awaited - heard.told.keys()))
         refused = "".join(f"; refused: {line}" for line in heard.refused[:1])
@@ -124,6 +127,15 @@ def play(name: Name, scene: Scene, stack: Stack, who: Audience, exporter: Export
             fix=f"see {stack.prometheus.log} and {stack.alertmanager.log}",
         )
     _be_quiet(stack, who)
+
+
+def _in_slack(settings: Settings, heard: Heard) -> Settings:
+    """Return settings whose runs tell their story to the stand-ins, channel by channel."""
+    slack = settings.integrations.slack
+    webhooks = {route: SecretStr(heard.webhook(slack.channel(route))) for route in ROUTES}
+    told = slack.model_copy(update={"webhooks": SlackWebhooks(**webhooks)})
+    integrations = settings.integrations.model_copy(update={"slack": told})
+    return settings.model_copy(update={"integrations": integrations})
 
 
 def _be_quiet(stack: Stack, who: Audience) -> None:
@@ -137,8 +149,17 @@ def _brought(tape: Path, origin: Origin) -> Fetch:
 
 
 def _run(scene: Scene, day: date, fetch: Fetch) -> None:
-    start = Start(uuid4().hex, scene.now, code_version())
-    run_daily(RunRequest(as_of=day), scene.settings, start, lambda _name, step: step(), fetch)
+    start, settings = Start(uuid4().hex, scene.now, code_version()), scene.settings
+    tell = open_delivery(settings, lambda: settings.audit, lambda: settings.integrations.slack)
+    request = RunRequest(as_of=day)
+    run_daily(request, settings, start, lambda _name, step: step(), fetch, tell)
+
+
+def _deliver(settings: Settings) -> None:
+    """Send what a failed run left to be told, as the delivery of every five minutes does."""
+    receivers = open_receivers(settings, settings.audit, settings.integrations.slack)
+    order = Order(float(settings.delivery.total_seconds))
+    deliver(Layout.of(settings), receivers, settings.environment, settings.delivery, order)
 
 
 def _par_spike(scene: Scene, _who: Audience, _exporter: Exporting) -> None:
@@ -159,7 +180,7 @@ def _run_failed(scene: Scene, who: Audience, _exporter: Exporting) -> None:
     try:
         _run(scene, scene.today, open_feed(scene.settings, cascade))
     except AuthError:
-        return
+        return _deliver(scene.settings)
     raise InternalError("the drill's run did not fail as it should", fix="report this line")
 
 

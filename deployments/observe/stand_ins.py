@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any, cast
+from urllib.parse import quote, unquote
 
 from deployments.observe.block_kit import problems_of
 
@@ -66,7 +67,7 @@ class Heard:
 
     def webhook(self, channel: str) -> str:
         """Return the address of a channel."""
-        return self.url + _SLACK + channel.removeprefix("#")
+        return self.url + _SLACK + quote(channel, safe="")
 
     def forget(self) -> None:
         """Begin anew: nothing was told."""
@@ -83,7 +84,7 @@ class Heard:
 
     def take(self, path: str, body: bytes) -> tuple[int, str]:
         """Return the status and the text that the service would answer."""
-        channel = "#" + path.removeprefix(_SLACK)
+        channel = unquote(path.removeprefix(_SLACK))
         where = PAGER if path == _PAGERDUTY else channel if channel in self.channels else path
         status, answer = self._answer(where, path, body)
         self.statuses[where].append(status)
@@ -141,13 +142,18 @@ def _message_of_blocks(channel: str, payload: dict[str, Any]) -> Told:
     texts = [
         html.unescape(element["text"])
         for block in payload["blocks"]
-        for element in (block.get("elements") or [block["text"]])
+        for element in _texts_of(block)
     ]
     title, *lines = texts
     is_called = bool(lines) and _MENTION.fullmatch(lines[0]) is not None
     mention = lines.pop(0) if is_called else ""
     state = "resolve" if title.startswith(_RECOVERED) else "trigger"
     return Told(channel, title, "\n".join(lines), state, mention, payload, time.monotonic())
+
+
+def _texts_of(block: dict[str, Any]) -> list[dict[str, str]]:
+    own = [block["text"]] if "text" in block else []
+    return [*own, *block.get("fields", ()), *block.get("elements", ())]
 
 
 def _page(payload: dict[str, Any]) -> Told:

@@ -18,6 +18,7 @@ from warehouse.report.wording import (
     is_judged,
     move_line,
     shown,
+    unusual,
     verdict,
 )
 from warehouse.report.write import gather_facts, write_page
@@ -58,6 +59,7 @@ def changes_page(facts: ReportFacts) -> str:
         changed_line(facts),
         "\n".join(["| KPI | before | now | status |", "|---|---:|---:|---|", *rows]),
         "\n".join(f"- **{kpi.title}** {move_line(kpi)}" for kpi in facts.kpis if kpi.change.move),
+        "\n".join(f"- **{kpi.title}** {unusual(kpi)}" for kpi in facts.kpis if unusual(kpi)),
         *reasons,
     ]
     return "\n\n".join(filter(None, lines))

@@ -22,7 +22,7 @@ from warehouse.report.sections import (
 _HERE = Path(__file__).parent
 _FILTERS = (
     *("moment", "count", "money", "words", "figure", "shown", "before", "is_judged", "lines"),
-    *("sums", "amount", "move"),
+    *("sums", "amount", "move", "unusual"),
 )
 _UNIT = re.compile(r"(?<=\d) (?=(%|pp|USD)(\W|$))")
 _SECTIONS = (

@@ -179,19 +179,31 @@ def test_the_first_sentence_names_every_kpi_beyond_its_lines(told):
     )
 
 
-def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told):
-    (par_90,) = (kpi for kpi in told.facts.headlines if kpi.value.name == "par_90")
-    odd = replace(
-        par_90.anomaly,
-        is_unusual=True,
-        side="worse",
-        median=Decimal("0.0123"),
-        spread=Decimal("0.001"),
-    )
+@pytest.mark.parametrize("name", ["par_90", "written_off"])  # a card, and a row of the table
+def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told, name):
+    odd = unusual_kpi(told, name)
 
-    text = render_page(replace(told.facts, kpis=(replace(par_90, anomaly=odd),))).decode()
+    text = render_page(replace(told.facts, kpis=(odd,))).decode()
 
-    assert "Worse than usual: median 1.23" in text
+    assert "Worse than usual: median 1" in text
+
+
+@pytest.mark.parametrize("name", ["par_90", "written_off"])
+def test_prefect_is_told_of_an_unusual_value_too(told, name):
+    from tasks.report import changes_page  # Prefect: a second, for this test alone
+
+    odd = unusual_kpi(told, name)
+
+    page = changes_page(replace(told.facts, kpis=(odd,)))
+
+    assert f"- **{odd.title}** Worse than usual: median 1" in page
+
+
+def unusual_kpi(told, name):
+    kpi = told.facts.find(name)
+    median, spread = Decimal("1.23"), Decimal("0.1")
+    odd = replace(kpi.anomaly, is_unusual=True, side="worse", median=median, spread=spread)
+    return replace(kpi, anomaly=odd)
 
 
 def test_a_name_that_is_no_unicode_does_not_stop_the_page(told):

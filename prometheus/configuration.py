@@ -23,7 +23,6 @@ from prometheus.server import BadCertificateError
 from settings.alerting import (
     ROLES,
     ROUTE_OF_SECRET,
-    AlertingSettings,
     role_name,
     secret_files,
 )
@@ -79,7 +78,7 @@ def write_configuration(folder: Path, settings: Settings, place: Place) -> Writt
         _keep(make_folder(folder / "secrets") / name, place.secrets.get(name))
     for path in sorted((SHIPPED / "templates").glob("*.tmpl")):
         replace_file(make_folder(folder / "templates") / path.name, path.read_bytes())
-    text = settings_template(settings.alerting)
+    text = settings_template(settings)
     replace_file(folder / "templates" / FROM_SETTINGS, text.encode())
     for path in sorted((SHIPPED / "rules").glob("*.yml")):
         _write(
@@ -126,20 +125,19 @@ def _passwords(settings: Settings) -> dict[str, str | None]:
     }
 
 
-def settings_template(alerting: AlertingSettings) -> str:
+def settings_template(settings: Settings) -> str:
     """Return the template that says whom a role is in Slack, and where a message leads."""
+    alerting = settings.alerting
     calls = alerting.mentions_by == "alertmanager"
     told = [(role, alerting.mentions.mention(role) if calls else "") for role in ROLES]
     cases = [f'if eq . "{role_name(role)}" }}}}{mention}' for role, mention in told]
     mentions = "{{ " + "{{ else ".join(cases) + "{{ end }}"
-    links = [
-        f" · <{url}|{title}>"
-        for url, title in (
-            (alerting.grafana_url, "Dashboards"),
-            (alerting.reports_url and f"{alerting.reports_url}/latest/report.html", "Report"),
-        )
-        if url
-    ]
+    links: list[str] = []
+    if alerting.grafana_url:
+        links.append(f" · <{alerting.grafana_url}|Dashboards>")
+    if alerting.reports_url:  # of the book that the alert is about; an alert of none has none
+        page = f"{alerting.reports_url}/served/{settings.environment}-{{{{ . }}}}/report.html"
+        links.append(f"{{{{ with .CommonLabels.portfolio }}}} · <{page}|Report>{{{{ end }}}}")
     return (
         "{{/* Written from the settings: who is called in Slack, by role, and where a message\n"
         "     leads. A role without an id calls nobody. */}}\n"

@@ -112,7 +112,7 @@ class AlertingSettings(Section):
     mentions: MentionsSettings
     runbooks_url: BaseUrl | None = None  # "/<Alert>.md" is appended
     grafana_url: BaseUrl | None = None
-    reports_url: BaseUrl | None = None  # where logs/runs is served
+    reports_url: BaseUrl | None = None  # where the logs folder is served
 
 
 class AlertChannels(Section):

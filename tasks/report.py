@@ -39,8 +39,9 @@ def draw_report(outcome: RunOutcome, settings: Settings) -> Path:
     Raises:
         TapewatchError: The disk refused, or a file of the run cannot be read.
     """
-    facts = gather_facts(outcome.sealed, Layout.of(settings), settings)
-    path = write_page(facts, outcome.log_folder)
+    layout = Layout.of(settings)
+    facts = gather_facts(outcome.sealed, layout, settings)
+    path = write_page(facts, outcome.log_folder, layout)
     get_run_logger().info("report: %s", path)
     create_markdown_artifact(changes_page(facts), key="what-changed", description=verdict(facts))
     for key, (text, link) in _links(settings, outcome).items():
@@ -74,7 +75,7 @@ def _links(settings: Settings, outcome: RunOutcome) -> dict[str, tuple[str, str]
     alerting = settings.alerting
     links: dict[str, tuple[str, str]] = {}
     if alerting.reports_url is not None:
-        page = f"{alerting.reports_url}/{outcome.log_folder.name}/{REPORT}"
+        page = f"{alerting.reports_url}/runs/{outcome.log_folder.name}/{REPORT}"
         links["report"] = ("The report of this run", page)
     if alerting.grafana_url is not None:
         links["dashboards"] = ("Dashboards", alerting.grafana_url)

@@ -98,6 +98,11 @@ class Layout:
         """The link to the newest attempt's log folder."""
         return self.log_runs / "latest"
 
+    @property
+    def served_log(self) -> Path:
+        """What people read of the run this book serves, at a path that stays."""
+        return self.logs / "served" / self.book
+
     def make(self) -> None:
         """Make every missing folder.
 

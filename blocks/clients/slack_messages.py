@@ -67,7 +67,7 @@ def _mention(message: Message, alerting: AlertingSettings) -> Iterator[Block]:
 def _links(message: Message, page: Page, alerting: AlertingSettings) -> Iterator[str]:
     folder = message.facts.get("log_folder")
     if alerting.reports_url and folder:
-        root = f"{alerting.reports_url}/{folder}/"
+        root = f"{alerting.reports_url}/runs/{folder}/"
         is_run = message.facts.get("run") is not None
         yield link(f"{root}report.html", "Report") if is_run else link(root, "Log folder")
     if alerting.runbooks_url and page.runbook:

@@ -25,7 +25,7 @@ def make_report(settings: Settings, name: str | None, *, is_opened: bool, is_jso
     """
     layout = Layout.of(settings)
     run = served_run(layout) if name is None else _named(layout, name)
-    path = write_page(gather_facts(run, layout, settings), report_folder(run, layout))
+    path = write_page(gather_facts(run, layout, settings), report_folder(run, layout), layout)
     if is_opened:
         webbrowser.open(path.resolve().as_uri())
     if is_json:

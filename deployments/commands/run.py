@@ -94,8 +94,9 @@ def _draw_report(outcome: RunOutcome, settings: Settings) -> None:
     from warehouse.report.write import gather_facts, write_page  # a second: only where wanted
 
     try:
-        facts = gather_facts(outcome.sealed, Layout.of(settings), settings)
-        write_page(facts, outcome.log_folder)
+        layout = Layout.of(settings)
+        facts = gather_facts(outcome.sealed, layout, settings)
+        write_page(facts, outcome.log_folder, layout)
     except Exception as error:  # noqa: BLE001 - the run is published: a page undoes nothing
         told = f"the report could not be drawn: {describe_error(error).message}"
         console = open_console(stderr=True)

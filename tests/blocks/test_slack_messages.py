@@ -33,7 +33,7 @@ IDS = {
     "TAPEWATCH_ALERTING__MENTIONS__SRE_ONCALL": "S0SRE",
     "TAPEWATCH_ALERTING__RUNBOOKS_URL": "https://docs.example/runbooks",
     "TAPEWATCH_ALERTING__GRAFANA_URL": "https://grafana.example",
-    "TAPEWATCH_ALERTING__REPORTS_URL": "https://reports.example/runs",
+    "TAPEWATCH_ALERTING__REPORTS_URL": "https://reports.example/logs",
 }
 FLOW = load_settings(IDS).alerting
 OTHER = load_settings(IDS | {"TAPEWATCH_ALERTING__MENTIONS_BY": "alertmanager"}).alerting
@@ -213,7 +213,7 @@ def test_a_kpi_alert_says_value_line_move_parts_and_loans():
     )
     assert told.count("12,500.00") == 3
     assert "90 → 91" in told
-    assert "<https://reports.example/runs/20251209T090000Z_a0/report.html|Report>" in told
+    assert "<https://reports.example/logs/runs/20251209T090000Z_a0/report.html|Report>" in told
     assert "<https://docs.example/runbooks/KpiBeyondCritical.md|Runbook>" in told
     assert "<https://grafana.example|Dashboards>" in told
 

@@ -66,18 +66,31 @@ def test_a_run_draws_it_where_its_url_is_set_and_not_otherwise(
     tapewatch("run", "--input", tape)
     assert not drawn.exists()
 
-    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
     done = tapewatch("run", "--input", tape)
 
     assert (done.code, drawn.is_file()) == (0, True)
     assert "/report.html" in done.out
 
 
+def test_where_alerts_lead_lies_the_report_of_the_served_run_alone(full_home, tape, tapewatch):
+    stable = full_home / "logs" / "served" / "development-default" / "report.html"
+    drawn = Path(tapewatch("report").out.strip())
+    assert stable.read_bytes() == drawn.read_bytes()
+    assert stable.stat().st_mode & 0o777 == 0o600
+
+    tapewatch("run", "--input", tape, "--as-of", "2025-12-03", "--backfill")
+    assert tapewatch("run", "--input", full_home / "no.zip").code != 0  # `latest` has no report
+    other = Path(tapewatch("report", "2025-12-03").out.strip())
+
+    assert stable.read_bytes() == drawn.read_bytes() != other.read_bytes()
+
+
 def test_a_report_that_cannot_be_drawn_fails_no_run(full_home, tape, tapewatch, monkeypatch):
     def refuse(*_):
         raise ValueError("a cell of the tape")
 
-    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
     monkeypatch.setattr("warehouse.report.write.write_page", refuse)
 
     done = tapewatch("run", "--input", tape)

@@ -74,7 +74,7 @@ def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
 ):
     from flows.daily import daily
 
-    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/runs")
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
     monkeypatch.setenv("TAPEWATCH_ALERTING__GRAFANA_URL", "https://grafana.example.com")
     daily(inputs=[tape], as_of="2025-12-09")
 
@@ -83,7 +83,7 @@ def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
     shown = {a.key: a for a in sorted(artifacts(), key=lambda a: a.created)}  # the newest of each
     assert shown["what-changed"].data.startswith("# default on 2025-12-10\n")
     assert f"Against run {outcome.previous.name}" in shown["what-changed"].data
-    assert f"/runs/{outcome.log_folder.name}/report.html)" in shown["report"].data
+    assert f"example.com/logs/runs/{outcome.log_folder.name}/report.html)" in shown["report"].data
     assert "https://grafana.example.com" in shown["dashboards"].data
     assert float(shown["progress"].data) == 100
     assert {"default 2025-12-09", "default 2025-12-10"} <= {run.name for run in flow_runs()}

@@ -1,5 +1,6 @@
 """What is written for one machine is what is shipped, but for what the settings say."""
 
+import json
 import re
 from pathlib import Path
 
@@ -178,15 +179,19 @@ def test_quiet_hours_are_those_of_the_portfolio(tmp_path):
 
 
 def test_the_shipped_template_is_the_one_of_the_default_settings():
-    assert (TEMPLATES / FROM_SETTINGS).read_text() == settings_template(load_settings(KEY).alerting)
+    assert (TEMPLATES / FROM_SETTINGS).read_text() == settings_template(load_settings(KEY))
 
 
-def rendered(tmp_path, template, **variables):
+def rendered(tmp_path, template, data=None, **variables):
     written(tmp_path, **variables)
+    about = []
+    if data is not None:
+        (tmp_path / "data.json").write_text(json.dumps(data))
+        about = ["--template.data", tmp_path / "data.json"]
     done = run(
         "amtool", "template", "render",
         "--template.glob", tmp_path / "templates" / "*.tmpl",
-        "--template.text", template,
+        "--template.text", template, *about,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -223,17 +228,21 @@ def test_every_role_that_a_receiver_calls_is_one_of_the_settings():
     assert used == known
 
 
-def test_a_message_leads_to_the_dashboards_and_to_the_report_of_the_run(tmp_path):
-    links = rendered(
-        tmp_path,
-        '{{ template "tapewatch.links" }}',
-        TAPEWATCH_ALERTING__GRAFANA_URL="https://grafana.example",
-        TAPEWATCH_ALERTING__REPORTS_URL="https://files.example/runs",
-    )
+def test_a_message_leads_to_the_dashboards_and_to_what_its_own_book_serves(tmp_path):
+    links = {
+        "TAPEWATCH_ALERTING__GRAFANA_URL": "https://grafana.example",
+        "TAPEWATCH_ALERTING__REPORTS_URL": "https://files.example/logs",
+    }
+    template = '{{ template "tapewatch.text" . }}'
+    notes = {"description": "told.", "runbook_url": "https://docs.example"}
+    alert = {"status": "firing", "labels": {}, "annotations": notes}
+    firing = {"status": "firing", "alerts": [alert], "commonLabels": {}}
+    of_a_book = firing | {"commonLabels": {"portfolio": "retail_2"}}
+    both = "told.\n<https://docs.example|Runbook> · <https://grafana.example|Dashboards>"
 
-    assert links == (
-        "· <https://grafana.example|Dashboards> "
-        "· <https://files.example/runs/latest/report.html|Report>"
+    assert rendered(tmp_path, template, firing, **links) == both
+    assert rendered(tmp_path, template, of_a_book, **links) == (
+        f"{both} · <https://files.example/logs/served/production-retail_2/report.html|Report>"
     )
 
 

@@ -10,7 +10,7 @@ from warehouse.durable import make_folder, replace_file
 from warehouse.layout import Layout
 from warehouse.report.facts import ReportFacts, collect_facts
 from warehouse.report.page import render_page
-from warehouse.run_folder import SealedRun
+from warehouse.run_folder import SealedRun, served_name
 
 
 def gather_facts(run: SealedRun, layout: Layout, settings: Settings) -> ReportFacts:
@@ -24,14 +24,18 @@ def gather_facts(run: SealedRun, layout: Layout, settings: Settings) -> ReportFa
         return collect_facts(run, layout, settings, Path(spill))
 
 
-def write_page(facts: ReportFacts, folder: Path) -> Path:
+def write_page(facts: ReportFacts, folder: Path, layout: Layout) -> Path:
     """Draw the report into `folder`, over an older one; return its path.
+
+    That of the served run is copied to where alerts lead: they know the book, not the attempt.
 
     Raises:
         StorageError: The disk refused.
     """
-    path = make_folder(folder) / REPORT
-    replace_file(path, render_page(facts))
+    page, path = render_page(facts), make_folder(folder) / REPORT
+    replace_file(path, page)
+    if layout.current.exists() and served_name(layout) == facts.run.name:
+        replace_file(make_folder(layout.served_log) / REPORT, page)
     return path
 
 

@@ -115,7 +115,7 @@ def test_the_report_of_a_run_without_an_attempt_has_a_folder_of_its_own(told, tm
     run = told.facts.run
 
     facts = gather_facts(run, elsewhere, told.desk.settings)
-    path = write_page(facts, report_folder(run, elsewhere))
+    path = write_page(facts, report_folder(run, elsewhere), elsewhere)
 
     assert path == tmp_path / "logs" / "runs" / run.name / "report.html"
     assert path.read_bytes() == told.page  # the same run, the same bytes

@@ -2,6 +2,7 @@
 
 import hashlib
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 from deployments.documents import print_json
@@ -25,6 +26,8 @@ def make_report(settings: Settings, name: str | None, *, is_opened: bool, is_jso
     """
     layout = Layout.of(settings)
     run = served_run(layout) if name is None else _named(layout, name)
+    book = "-".join(run.manifest.identity.book)  # its own, which may be another than asked for
+    layout = replace(layout, book=book)
     path = write_page(gather_facts(run, layout, settings), report_folder(run, layout), layout)
     if is_opened:
         webbrowser.open(path.resolve().as_uri())

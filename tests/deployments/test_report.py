@@ -73,6 +73,20 @@ def test_a_run_draws_it_where_its_url_is_set_and_not_otherwise(
     assert "/report.html" in done.out
 
 
+def test_a_run_of_another_portfolio_keeps_its_own_past(full_home, tape, tapewatch):
+    tapewatch("run", "--input", tape, "--portfolio", "retail")
+    tapewatch("backfill", "--portfolio", "retail")
+    (run,) = (json.loads(tapewatch("runs", "--json").out))["runs"][:1]
+    asked = ("report", run["run"], "--json")
+
+    of_the_other = json.loads(tapewatch(*asked).out)
+
+    assert run["portfolio"] == "retail"
+    assert "backfilled" in Path(of_the_other["report"]).read_text()
+    own = json.loads(tapewatch(*asked, "--portfolio", "retail").out)
+    assert of_the_other["sha256"] == own["sha256"]
+
+
 def test_where_alerts_lead_lies_the_report_of_the_served_run_alone(full_home, tape, tapewatch):
     stable = full_home / "logs" / "served" / "development-default" / "report.html"
     drawn = Path(tapewatch("report").out.strip())

@@ -13,6 +13,7 @@ from deployments.unusual import anomaly_document
 from settings.kpis import Kpi, find_kpi
 from settings.model import Settings
 from warehouse.anomaly import Anomaly, judge_run, unusual_line
+from warehouse.kinds import TapeFacts
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.served import served_run
@@ -33,7 +34,7 @@ def show_all(settings: Settings, *, is_json: bool) -> None:
         return
     console = open_console()
     console.print(_summary(trend, judged))
-    _hint(console, trend)
+    _hint(console, run, trend)
 
 
 def show_one(name: str, settings: Settings, *, is_json: bool) -> None:
@@ -55,7 +56,7 @@ def show_one(name: str, settings: Settings, *, is_json: bool) -> None:
         console.print(told, style=COLOURS["unknown"], markup=False, soft_wrap=True)
     if line := unusual_line(kpi, judged[name]):
         console.print(f"unusual: {line}", markup=False, soft_wrap=True)
-    _hint(console, trend)
+    _hint(console, run, trend)
 
 
 def _read(
@@ -68,8 +69,10 @@ def _read(
     return run, trend, judge_run(layout, run, settings.anomaly)
 
 
-def _hint(console: Console, trend: Mapping[str, Sequence[Point]]) -> None:
-    if all(point.source == "run" for points in trend.values() for point in points):
+def _hint(console: Console, run: SealedRun, trend: Mapping[str, Sequence[Point]]) -> None:
+    """Say how to get a past, where there is a ledger to work it out from."""
+    has_ledger = TapeFacts.from_json(run.manifest.ingestion).kind.has_ledger
+    if has_ledger and all(point.source == "run" for points in trend.values() for point in points):
         console.print(_HINT, style="dim", soft_wrap=True)
 
 

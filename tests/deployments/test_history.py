@@ -15,6 +15,7 @@ import pytest
 
 from deployments.cli import run_command
 from settings.kpis import load_catalogue
+from tests.warehouse.kind_tapes import loan_tape
 from tests.warehouse.mixed_tape import AS_OF
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +136,15 @@ def test_without_a_backfill_it_says_how_to_get_one(full_home, tapewatch):
     done = tapewatch("history", "par_90")
 
     assert "tapewatch backfill works out every month end" in done.out
+
+
+def test_a_tape_without_a_ledger_is_not_sent_to_a_backfill(home, tapewatch, tmp_path):
+    tape = loan_tape(tmp_path / "tape", ("A", "100", 0), ("B", "50", 95))
+    assert tapewatch("run", "--input", tape, "--as-of", AS_OF).code == 0
+
+    for asked in (("history", "par_90"), ("history",)):
+        done = tapewatch(*asked)
+        assert (done.code, "tapewatch backfill" in done.out) == (0, False)
 
 
 def test_the_json_of_a_history_is_exact(backfilled, tapewatch):

@@ -1,14 +1,13 @@
 """Tell on the flow run's page which book and day it is of, and how far it is."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
 
-from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
+
+from tasks.showing import showing
 
 
 class Progress:
@@ -21,7 +20,7 @@ class Progress:
 
     def show(self, percent: float) -> None:
         """Move the bar."""
-        with _shown("the progress"):
+        with showing("the progress"):
             if self._artifact is None:
                 told = {"key": self._key, "description": self._description}
                 self._artifact = cast("UUID", create_progress_artifact(percent, **told))
@@ -31,13 +30,5 @@ class Progress:
 
 def name_flow_run(name: str) -> None:
     """Give the flow run the name that people look for; a server that refuses stops nothing."""
-    with _shown("the name"), get_client(sync_client=True) as client:
+    with showing("the name"), get_client(sync_client=True) as client:
         client.update_flow_run(UUID(flow_run.id), name=name)
-
-
-@contextmanager
-def _shown(what: str) -> Generator[None, None, None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - a page that is not drawn undoes no work
-        get_run_logger().warning("%s could not be shown: %s", what, type(error).__name__)

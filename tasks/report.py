@@ -7,6 +7,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from settings.model import Settings
+from tasks.showing import showing
 from warehouse.attempt_folder import REPORT
 from warehouse.job import RunOutcome
 from warehouse.layout import Layout
@@ -36,17 +37,30 @@ from warehouse.report.write import gather_facts, write_page
 def draw_report(outcome: RunOutcome, settings: Settings) -> Path:
     """Draw the report; `tapewatch report` can make it again at any time.
 
+    What changed is shown before, so that a disk that refuses the page does not hide it.
+
     Raises:
         TapewatchError: The disk refused, or a file of the run cannot be read.
     """
-    layout = Layout.of(settings)
+    layout, alerting = Layout.of(settings), settings.alerting
     facts = gather_facts(outcome.sealed, layout, settings)
+    with showing("what changed"):
+        create_markdown_artifact(
+            changes_page(facts), key="what-changed", description=verdict(facts)
+        )
+    if alerting.grafana_url is not None:
+        _show_link("dashboards", "Dashboards", alerting.grafana_url)
     path = write_page(facts, outcome.log_folder, layout)
     get_run_logger().info("report: %s", path)
-    create_markdown_artifact(changes_page(facts), key="what-changed", description=verdict(facts))
-    for key, (text, link) in _links(settings, outcome).items():
-        create_link_artifact(link, link_text=text, key=key, description=text)
+    if alerting.reports_url is not None:
+        page = f"{alerting.reports_url}/runs/{outcome.log_folder.name}/{REPORT}"
+        _show_link("report", "The report of this run", page)
     return path
+
+
+def _show_link(key: str, text: str, link: str) -> None:
+    with showing(f"the link {key}"):
+        create_link_artifact(link, link_text=text, key=key, description=text)
 
 
 def changes_page(facts: ReportFacts) -> str:
@@ -68,15 +82,3 @@ def changes_page(facts: ReportFacts) -> str:
 
 def _cells(kpi: KpiFacts) -> tuple[str, ...]:
     return kpi.title, before(kpi), shown(kpi), kpi.value.status if is_judged(kpi) else ""
-
-
-def _links(settings: Settings, outcome: RunOutcome) -> dict[str, tuple[str, str]]:
-    """Return the pages to read on, by the key of their artifact: those that are served."""
-    alerting = settings.alerting
-    links: dict[str, tuple[str, str]] = {}
-    if alerting.reports_url is not None:
-        page = f"{alerting.reports_url}/runs/{outcome.log_folder.name}/{REPORT}"
-        links["report"] = ("The report of this run", page)
-    if alerting.grafana_url is not None:
-        links["dashboards"] = ("Dashboards", alerting.grafana_url)
-    return links

@@ -107,6 +107,7 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, 
     def refuse(*_):
         raise StorageError("the disk is full", fix="make room")
 
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
     monkeypatch.setattr("tasks.report.write_page", refuse)
 
     known = {run.id for run in task_runs()}
@@ -116,6 +117,28 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, 
     assert not (outcome.log_folder / "report.html").exists()
     failed = [run for run in task_runs() if run.state_name == "Failed" and run.id not in known]
     assert [run.name for run in failed] == ["report"]
+    shown = [a for a in artifacts() if a.task_run_id == failed[0].id]
+    assert [a.key for a in shown] == ["what-changed"]  # and no link to a page that is not there
+
+
+def test_an_artifact_that_is_refused_takes_nothing_else_with_it(
+    prefect_server, home, tape, monkeypatch
+):
+    from flows.daily import daily
+
+    def refuse(*_, **__):
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
+    monkeypatch.setattr("tasks.report.create_markdown_artifact", refuse)
+
+    known = {run.id for run in task_runs()}
+    outcome = daily(inputs=[tape])
+
+    assert (outcome.log_folder / "report.html").is_file()
+    (drawn,) = [run for run in task_runs() if run.name == "report" and run.id not in known]
+    assert drawn.state_name == "Completed"
+    assert [a.key for a in artifacts() if a.task_run_id == drawn.id] == ["report"]
 
 
 def test_the_flow_answers_the_same_tape_once(prefect_server, home, tape):

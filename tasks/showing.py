@@ -1,0 +1,15 @@
+"""Show something on the flow run's page, where a server that refuses it stops nothing."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from prefect import get_run_logger
+
+
+@contextmanager
+def showing(what: str) -> Generator[None, None, None]:
+    """Go on when what is done inside fails, with a warning that names it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a page that is not drawn undoes no work
+        get_run_logger().warning("%s could not be shown: %s", what, type(error).__name__)

@@ -17,6 +17,7 @@ from tasks.feed import export_feed
 from tasks.phases import prefect_phases
 from tasks.progress import Progress, name_flow_run
 from tasks.report import draw_report
+from tasks.showing import artifact_key
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.lock import LockHeldError
 from warehouse.run import Start, run_daily
@@ -54,7 +55,7 @@ def daily(
     feed = None if inputs else export_feed(settings)
     book, log = settings.portfolio.name, get_run_logger()
     name_flow_run(f"{book} {day or 'newest tape'}")
-    progress = Progress("progress", f"{book}: four phases, then the pages")
+    progress = Progress(artifact_key("progress", book), f"{book}: four phases, then the pages")
     phases = prefect_phases(settings.phases, progress)
     try:
         outcome = run_daily(request, settings, start, phases, feed, delivery(settings))

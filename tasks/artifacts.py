@@ -5,6 +5,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from settings.kpis import find_kpi
+from tasks.showing import artifact_key
 from warehouse.job import RunOutcome
 from warehouse.output import read_kpis
 
@@ -35,7 +36,7 @@ def publish_kpi_table(outcome: RunOutcome) -> None:
     ]
     manifest = outcome.sealed.manifest
     create_table_artifact(
-        key="kpis",
+        key=artifact_key("kpis", manifest.identity.portfolio),
         table=rows,
         description=f"{manifest.identity.portfolio} on {manifest.identity.as_of}: "
         f"run {outcome.sealed.name}, {outcome.outcome}",

@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from settings.model import Settings
 from tasks.progress import Progress
+from tasks.showing import artifact_key
 from warehouse.backfill import Backfilled, PastDays, backfill
 from warehouse.layout import Layout
 from warehouse.served import served_run
@@ -30,7 +31,8 @@ def backfill_past(settings: Settings, asked: PastDays) -> Backfilled:
     """
     log = get_run_logger()
     layout = Layout.of(settings)
-    progress = Progress("backfill", f"{settings.portfolio.name}: past days worked out")
+    book = settings.portfolio.name
+    progress = Progress(artifact_key("backfill", book), f"{book}: past days worked out")
 
     def told(done: int, of: int) -> None:
         if done == of or done % -(-of // _LINES) == 0:

@@ -7,7 +7,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from settings.model import Settings
-from tasks.showing import showing
+from tasks.showing import artifact_key, showing
 from warehouse.attempt_folder import REPORT
 from warehouse.job import RunOutcome
 from warehouse.layout import Layout
@@ -44,17 +44,17 @@ def draw_report(outcome: RunOutcome, settings: Settings) -> Path:
     """
     layout, alerting = Layout.of(settings), settings.alerting
     facts = gather_facts(outcome.sealed, layout, settings)
+    portfolio = outcome.sealed.manifest.identity.portfolio
     with showing("what changed"):
-        create_markdown_artifact(
-            changes_page(facts), key="what-changed", description=verdict(facts)
-        )
+        key = artifact_key("what-changed", portfolio)
+        create_markdown_artifact(changes_page(facts), key=key, description=verdict(facts))
     if alerting.grafana_url is not None:
         _show_link("dashboards", "Dashboards", alerting.grafana_url)
     path = write_page(facts, outcome.log_folder, layout)
     get_run_logger().info("report: %s", path)
     if alerting.reports_url is not None:
         page = f"{alerting.reports_url}/runs/{outcome.log_folder.name}/{REPORT}"
-        _show_link("report", "The report of this run", page)
+        _show_link(artifact_key("report", portfolio), "The report of this run", page)
     return path
 
 

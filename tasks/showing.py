@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 
 
+def artifact_key(what: str, portfolio: str) -> str:
+    """Return the key of an artifact: Prefect keeps one history a key, and each book has its own."""
+    return f"{what}-{portfolio.replace('_', '-')}"  # a key has no underscore
+
+
 @contextmanager
 def showing(what: str) -> Generator[None, None, None]:
     """Go on when what is done inside fails, with a warning that names it."""

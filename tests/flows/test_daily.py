@@ -58,11 +58,11 @@ def task_runs():
 def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape):
     from flows.daily import daily
 
-    outcome = daily(inputs=[tape])
+    outcome = daily(inputs=[tape], portfolio="small_loans")
 
     assert outcome.outcome == "published"
     assert (home / "data" / "runs" / outcome.sealed.name / "manifest.json").is_file()
-    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis"]
+    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis-small-loans"]
     rows = {row["KPI"]: row for row in json.loads(table.data)}
     assert rows["PAR 90"]["status"] in ("ok", "warning", "critical")
     assert rows["PAR 90"]["thresholds"] == "warning > 3.00 %, critical > 5.00 %"
@@ -81,11 +81,12 @@ def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
     outcome = daily(inputs=[tape], as_of="2025-12-10")
 
     shown = {a.key: a for a in sorted(artifacts(), key=lambda a: a.created)}  # the newest of each
-    assert shown["what-changed"].data.startswith("# default on 2025-12-10\n")
-    assert f"Against run {outcome.previous.name}" in shown["what-changed"].data
-    assert f"example.com/logs/runs/{outcome.log_folder.name}/report.html)" in shown["report"].data
+    assert shown["what-changed-default"].data.startswith("# default on 2025-12-10\n")
+    assert f"Against run {outcome.previous.name}" in shown["what-changed-default"].data
+    page = f"https://reports.example.com/logs/runs/{outcome.log_folder.name}/report.html"
+    assert f"({page})" in shown["report-default"].data
     assert "https://grafana.example.com" in shown["dashboards"].data
-    assert float(shown["progress"].data) == 100
+    assert float(shown["progress-default"].data) == 100
     assert {"default 2025-12-09", "default 2025-12-10"} <= {run.name for run in flow_runs()}
 
 
@@ -118,7 +119,8 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, 
     failed = [run for run in task_runs() if run.state_name == "Failed" and run.id not in known]
     assert [run.name for run in failed] == ["report"]
     shown = [a for a in artifacts() if a.task_run_id == failed[0].id]
-    assert [a.key for a in shown] == ["what-changed"]  # and no link to a page that is not there
+    # and no link to a page that is not there
+    assert [a.key for a in shown] == ["what-changed-default"]
 
 
 def test_an_artifact_that_is_refused_takes_nothing_else_with_it(
@@ -138,7 +140,7 @@ def test_an_artifact_that_is_refused_takes_nothing_else_with_it(
     assert (outcome.log_folder / "report.html").is_file()
     (drawn,) = [run for run in task_runs() if run.name == "report" and run.id not in known]
     assert drawn.state_name == "Completed"
-    assert [a.key for a in artifacts() if a.task_run_id == drawn.id] == ["report"]
+    assert [a.key for a in artifacts() if a.task_run_id == drawn.id] == ["report-default"]
 
 
 def test_the_flow_answers_the_same_tape_once(prefect_server, home, tape):

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from deployments.documents import print_json
+from deployments.drawing import draw_if_linked
 from deployments.lookup import folder_of
 from deployments.render import open_console, print_facts, print_kpis
 from settings.model import Settings
@@ -27,6 +28,7 @@ def roll_back_to(settings: Settings, run: str | None, reason: str, *, is_json: b
     name = None if run is None else folder_of(layout, run)
     done = roll_back(layout, name, reason, datetime.now(UTC), code_version())
     seconds = time.perf_counter() - started
+    draw_if_linked(done.now, None, settings)
     if is_json:
         print_json(
             {

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from blocks.clients.traces import start_traces
 from deployments.documents import freshness_hours, print_json, run_document
+from deployments.drawing import draw_if_linked
 from deployments.edge import AttemptFailed
 from deployments.phases import PlainPhases
 from deployments.render import open_console, print_outcome
@@ -17,7 +18,6 @@ from settings.errors import UsageError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
-from warehouse.attempt_folder import describe_error
 from warehouse.delivery import Deliver, facts_by_receiver
 from warehouse.job import AcceptedAnomaly, Fetch, RunOutcome, RunRequest
 from warehouse.layout import Layout
@@ -60,8 +60,7 @@ def run_tape(
         outcome = run_daily(request, settings, start, phases, feed, delivery)
     except BaseException as error:
         raise AttemptFailed(_known_attempt(settings, start.attempt_id)) from error
-    if settings.alerting.reports_url is not None:
-        _draw_report(outcome, settings)
+    draw_if_linked(outcome.sealed, outcome.log_folder, settings)
     if is_json:
         print_json(_document(outcome, settings, phases.seconds, profile))
         return
@@ -87,20 +86,6 @@ def _delivery(settings: Settings) -> Deliver | None:
     from blocks.clients.receivers import open_delivery  # psycopg or httpx: not for a run alone
 
     return open_delivery(settings, lambda: audit, lambda: slack)
-
-
-def _draw_report(outcome: RunOutcome, settings: Settings) -> None:
-    """Draw the page that alerts and messages link to; without their URL nobody would miss it."""
-    from warehouse.report.write import gather_facts, write_page  # a second: only where wanted
-
-    try:
-        layout = Layout.of(settings)
-        facts = gather_facts(outcome.sealed, layout, settings)
-        write_page(facts, outcome.log_folder, layout)
-    except Exception as error:  # noqa: BLE001 - the run is published: a page undoes nothing
-        told = f"the report could not be drawn: {describe_error(error).message}"
-        console = open_console(stderr=True)
-        console.print(told, style="yellow", markup=False, soft_wrap=True)
 
 
 def _known_attempt(settings: Settings, attempt_id: str) -> str | None:

@@ -100,6 +100,18 @@ def test_where_alerts_lead_lies_the_report_of_the_served_run_alone(full_home, ta
     assert stable.read_bytes() == drawn.read_bytes() != other.read_bytes()
 
 
+def test_a_rollback_takes_the_page_where_alerts_lead_along(full_home, tape, tapewatch, monkeypatch):
+    monkeypatch.setenv("TAPEWATCH_ALERTING__REPORTS_URL", "https://reports.example.com/logs")
+    tapewatch("run", "--input", tape)
+    tapewatch("run", "--input", tape, "--as-of", "2025-12-03", "--backfill")
+
+    done = tapewatch("rollback", "2025-12-03", "--reason", "wrong tape")
+
+    assert done.code == 0, done.err
+    stable = full_home / "logs" / "served" / "development-default" / "report.html"
+    assert "Run 2025-12-03-" in stable.read_text()
+
+
 def test_a_report_that_cannot_be_drawn_fails_no_run(full_home, tape, tapewatch, monkeypatch):
     def refuse(*_):
         raise ValueError("a cell of the tape")

@@ -13,7 +13,7 @@ from warehouse.dead_letters import dead_letters
 from warehouse.delivery_box import Parcel, delivery_folder
 from warehouse.layout import Layout
 from warehouse.messages import Message, read_messages
-from warehouse.run_folder import run_folders
+from warehouse.run_folder import standing_folders
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Mail:
         return (*self._sealed(), *self._of_attempts())
 
     def _sealed(self) -> Iterator[MessageItem]:
-        for folder in run_folders(self._layout):
+        for folder in standing_folders(self._layout):  # one that was taken back has no say
             sealed = read_messages(folder)
             if sealed is not None and sealed.environment == self._environment:
                 for place, message in enumerate(sealed.messages):

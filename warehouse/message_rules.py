@@ -92,9 +92,13 @@ def decide_messages(news: News) -> SealedMessages:
     messages: list[Message] = []
     for subject in _subjects(news):
         for route in subject.routes:
-            told = before.get(subject.name, {}).get(route, "ok")
+            told = before.get(subject.name, {}).get(route)
             kind, heard = transition(
-                route, told, subject.state, is_kpi=subject.is_kpi, is_new_day=news.is_new_day
+                route,
+                told or "ok",
+                subject.state,
+                is_kpi=subject.is_kpi,
+                is_new_day=news.is_new_day,
             )
             standing.setdefault(subject.name, {})[route] = heard
             if kind is not None:

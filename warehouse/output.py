@@ -25,6 +25,7 @@ from warehouse.run_folder import (
     read_current,
     seal,
     superseded_runs,
+    withdrawn_runs,
     would_serve,
 )
 from warehouse.tracing import step, tell
@@ -99,15 +100,20 @@ def _messages(
 
 
 def _served(layout: Layout, run: SealedRun) -> SealedRun | None:
-    """Return the run that people were told of last; one of another book is none."""
+    """Return the run that people were told of last; one of another book is none.
+
+    After a rollback that is the run that was taken back: what it said has been read.
+    """
     try:
         served = read_current(layout)
     except HashMismatchError:  # damaged: as if nobody had been told anything of it
         return None
-    is_same_book = (
-        served is not None and served.manifest.identity.book == run.manifest.identity.book
-    )
-    return served if is_same_book else None
+    book = run.manifest.identity.book
+    if served is None or served.manifest.identity.book != book:
+        return None
+    later = withdrawn_runs(layout, served.manifest.identity.as_of)
+    told = [each for each in later if each.manifest.identity.book == book]
+    return max([served, *told], key=lambda each: each.manifest.order)
 
 
 def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import JsonValue
 
-from settings.errors import StorageError
+from settings.errors import StorageError, TapewatchError
 from settings.model import Phase, Settings
 from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
@@ -64,7 +64,7 @@ def run_daily(
     """Take one tape from its bytes to a served run folder, or leave everything as it was.
 
     `fetch` brings the export here; without it the request's inputs are taken. `deliver` tells
-    the receivers after the commit; without it the run waits in its folder to be told.
+    the receivers after the commit, or of the failure; without it both wait to be told.
 
     Raises:
         TapewatchError: What stopped it, with the next step; the attempt's log folder tells more.
@@ -81,9 +81,13 @@ def run_daily(
             job = Job(request, source, settings, layout, paths, attempt, start.now, start.code)
             try:
                 outcome = _run_phases(job, run_phase)
-            except BaseException:
+            except BaseException as error:
                 with suppress(StorageError):  # the next start wipes it; the first error matters
                     clear_staging(paths)
+                attempt.fail(error)
+                if deliver is not None and isinstance(error, Exception):  # not when told to stop
+                    with suppress(TapewatchError):
+                        deliver(layout, attempt.log)
                 raise
             finally:
                 tell(run_id=attempt.record.run_id, as_of=attempt.record.as_of)

@@ -249,6 +249,12 @@ def standing_folders(layout: Layout) -> list[Path]:
     return [folder for folder in run_folders(layout) if not is_withdrawn(layout, folder.name)]
 
 
+def withdrawn_runs(layout: Layout, since: date) -> list[SealedRun]:
+    """Return the readable runs of that day or a later one that somebody has taken back."""
+    folders = [f for f in run_folders(layout) if f.name[:10] >= since.isoformat()]
+    return list(_readable([f for f in folders if is_withdrawn(layout, f.name)]))
+
+
 def _readable(folders: list[Path]) -> Iterator[SealedRun]:
     for folder in folders:
         try:

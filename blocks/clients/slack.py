@@ -87,6 +87,12 @@ class Way:
         return f"Way({self.channel} by {'token' if self.token else 'webhook'})"
 
 
+class CannotRenderError(RefusedError):
+    """A message tells what this Tapewatch cannot draw: no other must wait behind it."""
+
+    code = "MESSAGE_NOT_DRAWN"
+
+
 class SlackReceiver:
     """Posts the messages of one channel."""
 
@@ -112,7 +118,13 @@ class SlackReceiver:
         from blocks.clients.slack_messages import render  # only what is sent needs Block Kit
 
         manifest = None if item.run is None else check_messages(item.run)
-        payload = render(item.message, self._alerting, manifest)
+        try:
+            payload = render(item.message, self._alerting, manifest)
+        except (LookupError, TypeError, ValueError) as error:  # sealed by another version
+            raise CannotRenderError(
+                f"message {item.message.ref} cannot be drawn ({type(error).__name__})",
+                fix="read it in its run: `tapewatch runs show`",
+            ) from None
         ts = post(self._way, payload, min(seconds, self._seconds))
         return Posted(item.message.ref, ts)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from settings.kpis import Kpi, load_catalogue
+from warehouse.near_runs import month_before
 
 Facts = Mapping[str, Any]
 _SEEN = Decimal("0.005")  # less would read as nothing
@@ -16,7 +17,7 @@ ICONS: Mapping[str, str] = {
     "escalation": "🔴",
     "unknown": "⚪",
 }
-_SINCE = {"week": "a week ago", "month": "a month ago"}
+_SINCE = {"day": "yesterday", "week": "a week ago", "month": "a month ago"}
 
 
 def kpi_of(name: str) -> Kpi | None:
@@ -47,8 +48,7 @@ def moves(facts: Facts) -> Iterator[str]:
     """Yield how the KPI moved since yesterday, a week and a month ago, where that is known."""
     for name, then in facts["earlier"].items():
         if None not in (facts["value"], then["value"]):
-            since = _SINCE[name] if name != "day" else _day(facts["as_of"], then["as_of"])
-            yield f"{_moved(facts, then)} since {since}"
+            yield f"{_moved(facts, then)} since {_since(name, facts['as_of'], then['as_of'])}"
 
 
 def move_since_yesterday(facts: Facts) -> str:
@@ -63,9 +63,12 @@ def _moved(facts: Facts, then: Facts) -> str:
     return move_text(facts["kpi"], Decimal(facts["value"]) - Decimal(then["value"]))
 
 
-def _day(as_of: str, then: str) -> str:
-    is_yesterday = date.fromisoformat(as_of) - date.fromisoformat(then) == timedelta(days=1)
-    return "yesterday" if is_yesterday else then
+def _since(name: str, as_of: str, then: str) -> str:
+    """Return "a week ago" where it was exactly that, else the day."""
+    day = date.fromisoformat(as_of)
+    exact = {"day": day - timedelta(days=1), "week": day - timedelta(days=7)}
+    is_exact = date.fromisoformat(then) == exact.get(name, month_before(day))
+    return _SINCE[name] if is_exact else then
 
 
 def move_text(name: str, move: Decimal) -> str:

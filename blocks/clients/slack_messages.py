@@ -58,10 +58,16 @@ def _mention(message: Message, alerting: AlertingSettings) -> Iterator[Block]:
     """Call whom the runbook names, where this side is the one that calls."""
     role = ROLE_OF.get(message.route)
     is_called = message.severity == "critical" and message.kind in _CALLING
-    if role is None or not is_called or alerting.mentions_by != "flow":
+    if role is None or not is_called or alerting.mentions_by != "flow" or _is_better(message):
         return
     if mention := alerting.mentions.mention(role):
         yield words([mention])
+
+
+def _is_better(message: Message) -> bool:
+    """Whether a KPI that is still bad was told to be worse: nobody is called for that."""
+    facts = message.facts
+    return facts.get("told") == "escalation" and facts.get("state") == "critical"
 
 
 def _links(message: Message, page: Page, alerting: AlertingSettings) -> Iterator[str]:

@@ -47,9 +47,9 @@ def kpi_alert(message: Message) -> Page:
     title = f"{title_of(message.subject)} is {state_name(state)}: {value_of(facts)}"
     if state == "unknown":
         title = f"{title_of(message.subject)} is unknown"
-    told = str(facts["told"])
-    was = f"It was {state_name(told)} when last told."
-    lines = [_beyond(message.subject, state, facts), was]
+    lines = [_beyond(message.subject, state, facts)]
+    if facts["told"] is not None:  # else nobody has been told anything of it yet
+        lines.append(f"It was {state_name(str(facts['told']))} when last told.")
     return Page(ICONS[state], title, (words(lines), *_story(facts)), _RUNBOOKS[state])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from settings.alerting import ROUTES
 from tests.slack_server import TOKEN, Answer, serve_slack
 from tests.warehouse.channel_desk import ChannelDesk, said
 from warehouse.message_box import MessageBox
+from warehouse.withdrawn import withdraw
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DEVOPS, RISK, COMPLIANCE = "pipeline_failures", "risk_alerts", "compliance_updates"
@@ -176,6 +178,38 @@ def test_two_messages_about_one_thing_come_a_quarter_of_an_hour_apart(desk, slac
 
     assert shown(slack) == ["PAR 90 once", "PAR 90 again", "another"]
     assert (result.sent, result.pending, result.error) == (3, 1, None)
+
+
+def test_a_critical_message_waits_for_none_about_the_same_thing(desk, slack):
+    minutes = timedelta(minutes=1)
+    worse = {"subject": "par_90", "severity": "critical"}
+    desk.seal(said("in warning", subject="par_90"), ago=12 * minutes)
+    desk.seal(said("critical", **worse), ago=8 * minutes)
+    desk.seal(said("beyond all lines", **worse), ago=4 * minutes)
+
+    desk.send()
+
+    assert shown(slack) == ["in warning", "critical", "beyond all lines"]
+
+
+def test_a_run_that_was_taken_back_has_no_more_to_say(desk, slack):
+    folder = desk.seal(said("wrong figures"))
+    desk.seal(said("right figures"))
+    withdraw(desk.layout, folder.name, "another", "wrong", datetime.now(UTC), "test")
+
+    desk.send()
+
+    assert shown(slack) == ["right figures"]
+
+
+def test_a_message_that_cannot_be_drawn_is_refused_and_holds_up_no_other(desk, slack):
+    broken = said("broken")
+    desk.seal(replace(broken, facts={}), said("after it"))
+
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == ["after it"]
+    assert (result.sent, result.refused, result.error.code) == (1, 1, "MESSAGE_NOT_DRAWN")
 
 
 def test_beyond_the_days_limit_the_rest_is_one_digest_and_critical_ones_are_told(tmp_path, slack):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.clients.slack_figures import moves
 from blocks.clients.slack_kit import code, escape, link
 from blocks.clients.slack_messages import render
 from deployments.observe.block_kit import problems_of
@@ -186,6 +187,48 @@ def test_who_is_called_is_said_by_one_side_alone(message, mention):
 
     assert flow.count(mention) == 1
     assert mention not in other
+
+
+def executives_alert():
+    told = (m for m in messages_of_run() if m.route == "executive_briefing")
+    [alert] = [message for message in told if message.kind == "kpi_alert"]
+    return alert
+
+
+def test_nobody_is_called_for_what_got_better_and_is_still_bad():
+    [alert] = [
+        m for m in messages_of_run() if m.route == "executive_briefing" and m.kind == "kpi_alert"
+    ]
+    better = replace(alert, facts={**alert.facts, "told": "escalation", "state": "critical"})
+
+    assert "<@U0CFO>" in json.dumps(render(alert, FLOW))
+    assert not re.search("<[!@]", json.dumps(render(better, FLOW)))
+
+
+def test_an_alert_of_the_first_run_claims_nothing_of_what_was_told_before():
+    [alert] = [
+        m for m in messages_of_run() if m.route == "executive_briefing" and m.kind == "kpi_alert"
+    ]
+
+    assert alert.facts["told"] is None
+    assert "when last told" not in json.dumps(render(alert, FLOW))
+
+
+@pytest.mark.parametrize(
+    ("week", "month", "words"),
+    [
+        ("2025-12-03", "2025-11-10", ["a week ago", "a month ago"]),
+        ("2025-12-01", "2025-11-08", ["2025-12-01", "2025-11-08"]),  # the nearest there were
+    ],
+)
+def test_a_move_names_the_day_it_is_measured_from_unless_it_is_exactly_a_week_or_month(
+    week, month, words
+):
+    then = {"value": "0.01"}
+    earlier = {"week": {**then, "as_of": week}, "month": {**then, "as_of": month}}
+    facts = {"kpi": "par_90", "value": "0.02", "as_of": "2025-12-10", "earlier": earlier}
+
+    assert [said.split(" since ")[1] for said in moves(facts)] == words
 
 
 def test_a_reminder_a_recovery_and_a_summary_call_nobody():

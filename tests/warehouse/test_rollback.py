@@ -9,6 +9,7 @@ import pytest
 from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk, good_tape
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
+from warehouse.messages import read_messages
 from warehouse.rollback import NoReasonError, NothingToRollBackError, roll_back
 from warehouse.sealed_changes import read_changes
 from warehouse.trend import read_trend
@@ -189,3 +190,21 @@ def test_a_run_of_another_book_is_no_target(desk, days):
 
     with pytest.raises(NothingToRollBackError, match=f"no readable run {days[0]}"):
         roll_back(other, days[0], "wrong book", NOW, "test")
+
+
+def test_what_a_run_that_was_taken_back_said_has_been_read(desk, tmp_path):
+    """PAR 90 of the bad tape was critical and told; the corrected one says that it is not."""
+    good = good_tape().loan("BIG", disbursed="2025-01-10", principal=9000, due="2026-03-01")
+    bad = good_tape().loan("BIG", disbursed="2025-01-10", principal=9000, due="2025-09-01")
+    desk.run(good.write(tmp_path / "first"), as_of=EARLIEST)
+    spoilt = desk.run(bad.write(tmp_path / "bad"), as_of=TODAY).sealed
+    back(desk)
+
+    mended = desk.run(good.write(tmp_path / "mended"), as_of=TODAY).sealed
+
+    def told(run, kind):
+        messages = read_messages(run.folder).messages
+        return [m.route for m in messages if (m.kind, m.subject) == (kind, "par_90")]
+
+    assert told(spoilt, "kpi_alert") == ["risk_alerts", "executive_briefing"]
+    assert told(mended, "recovered") == ["risk_alerts", "executive_briefing"]

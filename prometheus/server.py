@@ -179,7 +179,8 @@ class MetricsServer(socketserver.ThreadingMixIn, WSGIServer):
         except OSError as error:
             raise CannotListenError(
                 f"{address} port {port}: {error.strerror}",
-                fix="stop what listens there (`ss -ltnp`), or set TAPEWATCH_EXPORTER__PORT",
+                fix="stop what listens there (`ss -ltnp`), or choose another: --port, or "
+                "TAPEWATCH_EXPORTER__PORT",
             ) from None
         self.set_app(app)
         if tls is not None:

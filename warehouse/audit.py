@@ -11,14 +11,14 @@ from pydantic import JsonValue
 from settings.errors import DataRejectedError, TapewatchError
 from settings.kpis import Kpi, load_catalogue
 from warehouse.attempt_state import AttemptRecord
-from warehouse.durable import replace_file, sha256_file
+from warehouse.durable import replace_file
 from warehouse.json_text import JsonObject, canonical_sha256, pretty_json
 from warehouse.kpis import KpiValue
-from warehouse.manifest import HashMismatchError, InputFacts, Manifest
+from warehouse.manifest import InputFacts, Manifest
 from warehouse.quality import CheckResult, Level
 from warehouse.run_folder import SealedRun
 from warehouse.storage_errors import typed_storage
-from warehouse.verify import Problem
+from warehouse.verify import Problem, check_file
 
 AUDIT_FILE = "audit.json"
 AUDIT_STORE = "audit_store"  # the receiver's name
@@ -79,18 +79,12 @@ def audit_payload(run: SealedRun) -> dict[str, JsonValue]:
         HashMismatchError: Its audit.json is missing, or another than was sealed.
         StorageError: It cannot be read.
     """
-    path = run.folder / AUDIT_FILE
-    sealed = run.manifest.files.get(AUDIT_FILE)
-    if sealed is None:
+    if AUDIT_FILE not in run.manifest.files:
         raise NoAuditRowsError(
             f"run {run.name} was sealed by {run.manifest.code}, which wrote no audit rows",
             fix="none: its facts are in its manifest",
         )
-    if not path.is_file() or sha256_file(path) != sealed.sha256:
-        raise HashMismatchError(
-            f"{path} is not what was sealed",
-            fix=f"run `tapewatch verify {run.name}`, and restore the folder from a backup",
-        )
+    path = check_file(run.folder, run.manifest, AUDIT_FILE)
     with typed_storage(path):
         rows = cast("dict[str, JsonValue]", json.loads(path.read_bytes()))
     facts = cast("dict[str, JsonValue]", rows["run"])

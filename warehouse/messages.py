@@ -17,8 +17,9 @@ from pydantic import AwareDatetime, TypeAdapter
 from settings.alerting import Route
 from warehouse.durable import replace_file, sha256_file
 from warehouse.json_text import JsonObject, pretty_json
-from warehouse.manifest import HashMismatchError, load_manifest
+from warehouse.manifest import load_manifest
 from warehouse.storage_errors import typed_storage
+from warehouse.verify import check_file
 
 MESSAGES_FILE = "messages.json"
 Kind = Literal[
@@ -130,13 +131,7 @@ def check_messages(folder: Path) -> str:
         HashMismatchError: It is not, or its run is damaged.
         StorageError: It cannot be read.
     """
-    path = folder / MESSAGES_FILE
-    sealed = load_manifest(folder).files.get(MESSAGES_FILE)
-    if sealed is None or not path.is_file() or sha256_file(path) != sealed.sha256:
-        raise HashMismatchError(
-            f"{path} is not what was sealed",
-            fix=f"run `tapewatch verify {folder.name}`, and restore the folder from a backup",
-        )
+    check_file(folder, load_manifest(folder), MESSAGES_FILE)
     with typed_storage(folder):
         return sha256_file(folder / "manifest.json")
 

@@ -75,9 +75,10 @@ def check_file(folder: Path, manifest: Manifest, name: str) -> Path:
     """Return the path of one sealed file after checking every byte of it.
 
     Raises:
-        HashMismatchError: It is missing, or not what was sealed.
+        HashMismatchError: It is missing, was not sealed, or is not what was sealed.
     """
-    problems = _compare(folder / name, manifest.files[name])
+    sealed = manifest.files.get(name)
+    problems = ["is not in the manifest"] if sealed is None else _compare(folder / name, sealed)
     if problems:
         raise _mismatch(folder, [f"{name} {what}" for what in problems])
     return folder / name

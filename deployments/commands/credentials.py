@@ -7,12 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.documents import print_json
-from deployments.render import open_console
+from deployments.render import COLOURS, open_console
 from settings.model import Settings
 from settings.register import Credential, list_credentials
 from warehouse.attempt_folder import utc_text
 
-_COLOURS = {"ok": "green", "warning": "yellow", "critical": "bold red", "unknown": "yellow"}
+# that nobody said when a credential was set is a warning here, and no gap in a figure
+_COLOURS = {**COLOURS, "unknown": COLOURS["warning"]}
 
 
 def show_credentials(settings: Settings, *, is_json: bool) -> None:

@@ -1,0 +1,1 @@
+"""The commands of `tapewatch` by topic: their options and helps; commands/ does the work."""

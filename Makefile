@@ -37,7 +37,7 @@ run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then i
 	PIPELINE_ENV=development $(BIN)/python -m deployments.demo
 
 .PHONY: test
-test: $(VENV)/.dev $(NODE_MODULES) ## the whole test suite
+test: $(VENV)/.dev $(NODE_MODULES) ## the whole test suite but the trials of minutes: make soak
 	$(PYTEST)
 
 .PHONY: check
@@ -107,11 +107,11 @@ stress: $(VENV)/.run ## one phase on a large tape: make stress PHASE=ingestion L
 	PIPELINE_ENV=development $(BIN)/tapewatch stress --phase "$(PHASE)" --loans "$(LOANS)"
 
 .PHONY: soak
-soak: $(VENV)/.dev $(NODE_MODULES) ## the randomized trials, many more of them: make soak TRIALS=1000
+soak: $(VENV)/.dev $(NODE_MODULES) ## the long trials, and many more of the randomized: make soak TRIALS=1000
 	mkdir -p data
 	MUTANT_JOURNAL=$${MUTANT_JOURNAL:-data/soak-mutants.jsonl} \
 	TRIAL_JOURNAL=$${TRIAL_JOURNAL:-data/soak-trials.jsonl} \
-	$(PYTEST) -m slow --trials $(TRIALS)
+	$(PYTEST) -m "slow or soak" --trials $(TRIALS)
 
 SECRETS := .secrets.baseline
 

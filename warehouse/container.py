@@ -6,19 +6,14 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from settings.errors import UsageError
-from warehouse.archive import (
-    ArchiveLimits,
-    BadArchiveError,
-    Member,
-    list_members,
-    read_head,
-    unpack,
-)
+from warehouse.archive import Member, list_members, read_head, unpack
+from warehouse.archive_rules import ArchiveLimits, BadArchiveError
 from warehouse.csv_text import HEADER_BYTES, NotALoanTapeError, read_names
 from warehouse.durable import Copied
 from warehouse.recognize import Candidate
 from warehouse.storage_errors import typed_storage
-from warehouse.workbook import check_workbook, is_workbook, sheet_headers, write_sheet_csv
+from warehouse.workbook import sheet_headers, write_sheet_csv
+from warehouse.workbook_rules import check_workbook, is_workbook
 
 _ZIP_MAGIC, _PARQUET_MAGIC = b"PK", b"PAR1"
 _ZIP, _WORKBOOK = ".zip", ".xlsx"

@@ -7,7 +7,7 @@ from pathlib import Path
 from settings.errors import DataRejectedError, InternalError, UsageError
 from settings.model import Settings
 from settings.value_types import size_bytes
-from warehouse.archive import ArchiveLimits
+from warehouse.archive_rules import ArchiveLimits
 from warehouse.attempt_folder import utc_text
 from warehouse.canonical import CanonicalTape, Dates, read_tape
 from warehouse.durable import make_folder

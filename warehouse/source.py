@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from settings.errors import DataRejectedError, SourceUnavailableError
-from warehouse.archive import ArchiveLimits
+from warehouse.archive_rules import ArchiveLimits
 from warehouse.columns import Columns, shown
 from warehouse.container import Container, UnknownInputError, open_container
 from warehouse.csv_text import RaggedFileError, TableFile

@@ -1,4 +1,4 @@
-"""Read XLSX workbooks of strangers: judged as the ZIPs they are, then written sheet by sheet."""
+"""Read the sheets of a workbook that was judged, and write one as the CSV it is read as."""
 
 from __future__ import annotations
 
@@ -14,35 +14,18 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from settings.errors import DataRejectedError
-from warehouse.archive import (
-    ArchiveLimits,
-    BadArchiveError,
-    judge_members,
-    open_archive,
-    read_chunks,
-)
+from warehouse.archive_directory import open_archive
 from warehouse.durable import create_private, write_all
 from warehouse.storage_errors import typed_storage
+from warehouse.workbook_rules import as_workbook, bad_workbook
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-_BOOK = "xl/workbook.xml"
-_MAX_CELLS = 8_000_000  # of one sheet, as calamine holds it: 32 bytes for each, empty or not
 _BATCH = 1 << 20  # characters of CSV held before they are written
 _EXACT = 10**15  # a whole number below it is one in a double, and is written without a fraction
-_REFERENCE = re.compile(rb"""\sr\s{0,9}=\s{0,9}["']([A-Za-z]*)([0-9]+)""")
-_ODD_REFERENCE = re.compile(rb"\sr\s{10}|\sr\s*=\s{10}")
-_LONGEST_REFERENCE = 40
 _ERROR_CELL = re.compile(rb"""(<(?:\w+:)?c\b[^<>]*?\st=)(["'])e\2""")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-class BadWorkbookError(DataRejectedError):
-    """The workbook is damaged, or holds something a loan tape never does."""
-
-    code = "BAD_WORKBOOK"
 
 
 @dataclass(frozen=True)
@@ -52,39 +35,6 @@ class SheetCsv:
     path: Path
     size: int
     rows: int
-
-
-def is_workbook(path: Path) -> bool:
-    """Say by its content whether the file is a workbook; a damaged ZIP is none.
-
-    Raises:
-        StorageError: The file cannot be read.
-    """
-    try:
-        with open_archive(path) as opened:
-            return _BOOK in opened.namelist()
-    except BadArchiveError:
-        return False
-
-
-def check_workbook(path: Path, limits: ArchiveLimits) -> None:
-    """Refuse a workbook that would hurt, before anything parses it.
-
-    Of the rules for archives these apply: a whole directory, names that stay inside, regular
-    members, no encryption, none twice, the caps on members, bytes and expansion. Base names may
-    repeat in other folders, and archives may lie inside (xl/media, xl/embeddings): nobody opens
-    those. Each member is unpacked once into nothing, because calamine believes no stated size.
-
-    Raises:
-        BadWorkbookError: A rule is broken, or a sheet spans more cells than memory should hold.
-        StorageError: The file cannot be read.
-    """
-    with _as_workbook(path), open_archive(path) as opened:
-        judge_members(opened, path, limits)
-        if _BOOK not in opened.namelist():
-            raise _bad_workbook(path, "no_workbook", f"it is no workbook: {_BOOK} is not in it")
-        for info in opened.infolist():
-            _judge_part(opened, info, path)
 
 
 def sheet_headers(path: Path) -> dict[str, tuple[str, ...]]:
@@ -126,57 +76,6 @@ def write_sheet_csv(path: Path, sheet: str, target: Path) -> SheetCsv:
 
 
 @contextmanager
-def _as_workbook(path: Path) -> Generator[None, None, None]:
-    try:
-        yield
-    except BadArchiveError as error:
-        raise BadWorkbookError(error.message, fix=_FIX, evidence=error.evidence) from error
-
-
-_FIX = "open it in a spreadsheet, save it anew as .xlsx, and send that"
-
-
-def _bad_workbook(path: Path, reason: str, why: str) -> BadWorkbookError:
-    evidence = {"archive": path.name, "reason": reason}
-    return BadWorkbookError(f"{path.name}: {why}", fix=_FIX, evidence=evidence)
-
-
-def _judge_part(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
-    """Unpack a part into nothing, and bound the box its cells span.
-
-    Calamine holds the whole box between the outermost cells, and where memory does not suffice
-    for it the process is ended: two cells in opposite corners are enough.
-    """
-    is_xml = info.filename.lower().endswith((".xml", ".rels"))
-    columns: set[bytes] = set()
-    last_row = 0
-    end = b""
-    for chunk in read_chunks(opened, info, path):
-        if not is_xml:
-            continue
-        text = end + chunk
-        if b"\0" in chunk:  # UTF-16, of which calamine reads an empty sheet without a word
-            raise _bad_workbook(path, "encoding", f"{info.filename} is not UTF-8")
-        if _ODD_REFERENCE.search(text):
-            raise _bad_workbook(path, "too_wide", f"{info.filename} hides where its cells are")
-        for column, row in set(_REFERENCE.findall(text)):
-            columns.add(column)
-            last_row = max(last_row, int(row[:9]))
-        end = text[-_LONGEST_REFERENCE:]
-    width = max(map(_column_number, columns), default=0)
-    if last_row * max(width, 1) > _MAX_CELLS:
-        why = f"{info.filename} spans more than {_MAX_CELLS:,} cells"
-        raise _bad_workbook(path, "too_wide", why)
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters[:9].upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-@contextmanager
 def _open_book(source: Path | io.BytesIO, path: Path) -> Generator[CalamineWorkbook, None, None]:
     with _calamine_typed(path), _opened(source) as book:
         yield book
@@ -198,11 +97,11 @@ def _calamine_typed(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except CalamineError as error:
-        raise _bad_workbook(path, "damaged", damaged) from error
+        raise bad_workbook(path, "damaged", damaged) from error
     except BaseException as error:
         if type(error).__module__ != "pyo3_runtime":  # a panic of the parser is no Exception
             raise
-        raise _bad_workbook(path, "damaged", damaged) from error
+        raise bad_workbook(path, "damaged", damaged) from error
 
 
 def _visible_sheets(book: CalamineWorkbook, path: Path) -> list[str]:
@@ -214,13 +113,13 @@ def _visible_sheets(book: CalamineWorkbook, path: Path) -> list[str]:
         if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
     ]
     if len(set(names)) < len(names):
-        raise _bad_workbook(path, "twice", "two of its sheets have one name")
+        raise bad_workbook(path, "twice", "two of its sheets have one name")
     return names
 
 
 def _sheet(book: CalamineWorkbook, name: str, path: Path) -> CalamineSheet:
     if name not in book.sheet_names:
-        raise _bad_workbook(path, "sheet", "it has no sheet of that name")
+        raise bad_workbook(path, "sheet", "it has no sheet of that name")
     return book.get_sheet_by_name(name)
 
 
@@ -229,7 +128,7 @@ def _with_error_texts(path: Path) -> io.BytesIO | None:
 
     Calamine gives an error cell as an empty one, and what cannot be known would read as absent.
     """
-    with _as_workbook(path), open_archive(path) as opened:
+    with as_workbook(path), open_archive(path) as opened:
         parts = [info for info in opened.infolist() if _is_sheet(info)]
         if not any(_has_errors(opened.read(info)) for info in parts):
             return None
@@ -287,7 +186,7 @@ def _used_columns(sheet: CalamineSheet) -> tuple[int, int]:
 def _printable(text: str, where: str, path: Path) -> str:
     text = text.replace("\r\n", "\n")
     if _CONTROL.search(text):
-        raise _bad_workbook(path, "control", f"{where} holds a control character")
+        raise bad_workbook(path, "control", f"{where} holds a control character")
     return text
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import blocks.clients.answers
 import blocks.clients.cascade
-import warehouse.archive
+import warehouse.archive_rules
 import warehouse.canonical
 import warehouse.gate
 import warehouse.recognize
@@ -22,7 +22,8 @@ from tests.trials.fault_server import CSV, GOOD, FaultServer, always, answer, en
 from tests.trials.mutations import GATE, ROW, Mutant, good, render, sent
 from tests.trials.test_mutated_tapes import LIMITS, judge, open_bench
 from tests.trials.test_source_faults import LOGIN, OPEN, fetch, redirect
-from warehouse.archive import ArchiveLimits, list_members
+from warehouse.archive import list_members
+from warehouse.archive_rules import ArchiveLimits
 from warehouse.columns import Columns
 
 pytestmark = pytest.mark.slow
@@ -170,11 +171,11 @@ SABOTAGES = {
         a_login_page_is_no_export,
     ),
     "traversal_unchecked": (
-        (warehouse.archive, "_name_fault", nothing),
+        (warehouse.archive_rules, "_name_fault", nothing),
         a_member_that_leads_out_is_refused,
     ),
     "sizes_unchecked": (
-        (warehouse.archive, "_judge_sizes", nothing),
+        (warehouse.archive_rules, "_judge_sizes", nothing),
         an_archive_beyond_its_limit_is_refused,
     ),
     "header_by_position": (

@@ -9,7 +9,8 @@ import zlib
 import pytest
 
 from settings.errors import StorageError
-from warehouse.archive import ArchiveLimits, BadArchiveError, list_members, read_head, unpack
+from warehouse.archive import list_members, read_head, unpack
+from warehouse.archive_rules import ArchiveLimits, BadArchiveError
 
 LIMITS = ArchiveLimits(max_members=100, max_bytes=1 << 30)
 LOANS = b"loan_id,dpd\n" + b"L1,5\n" * 50

@@ -10,14 +10,9 @@ import pytest
 import xlsxwriter
 
 from settings.errors import StorageError
-from warehouse.archive import ArchiveLimits
-from warehouse.workbook import (
-    BadWorkbookError,
-    check_workbook,
-    is_workbook,
-    sheet_headers,
-    write_sheet_csv,
-)
+from warehouse.archive_rules import ArchiveLimits
+from warehouse.workbook import sheet_headers, write_sheet_csv
+from warehouse.workbook_rules import BadWorkbookError, check_workbook, is_workbook
 
 LIMITS = ArchiveLimits(max_members=200, max_bytes=1 << 30)
 SHEET = "xl/worksheets/sheet1.xml"

@@ -20,7 +20,8 @@ WORKERS ?= auto
 # PostgREST's stand-in and the Supabase CLI: packages that only tests run.
 REST := tests/supabase/rest
 NODE_MODULES := $(REST)/node_modules/.package-lock.json
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+# tests/conftest.py says which worker gets what.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 PHASE ?=
 LOANS ?= 1000000
 WIDE ?= 0

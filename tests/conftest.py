@@ -8,7 +8,10 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 KILL_TRIALS = 60
+FLOWS = "tests/flows/"
 
 pytest_plugins = ["tests.postgres", "tests.supabase.rest_server"]
 
@@ -35,6 +38,26 @@ _forget_the_machine()
 def pytest_addoption(parser):
     told = "how many runs tests/trials kill: few in the suite, many in `make soak`"
     parser.addoption("--trials", type=int, default=KILL_TRIALS, help=told)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that hold slow tests: quick ones fill the end of every worker."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
+    """Give a file to one worker, which makes its fixtures once, and all flows to one Prefect."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            return FLOWS if file.startswith(FLOWS) else file
+
+    config.option.loadscopereorder = False  # by the number of tests: the long trials would be last
+    return ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter):

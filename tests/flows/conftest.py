@@ -3,13 +3,6 @@
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "prefect_server" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("prefect_server"))
-
-
 @pytest.fixture(scope="session")
 def prefect_server():
     from prefect.testing.utilities import prefect_test_harness  # seconds, for these tests alone

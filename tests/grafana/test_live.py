@@ -7,7 +7,7 @@ import pytest
 from tests.grafana.committed import METRIC, annotation_targets, panel_targets
 from tests.grafana.live import HEALTHY, SICK, scraped
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("grafana")]
+pytestmark = pytest.mark.slow
 
 TARGETS = [*panel_targets(), *annotation_targets()]
 EMPTY_WHEN_HEALTHY = {

@@ -12,7 +12,7 @@ from warehouse.quality import Finding
 from warehouse.report.facts import FailedCheck
 from warehouse.report.page import render_page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chromium")]
+pytestmark = pytest.mark.slow
 
 A4 = (794, 1123)  # CSS pixels
 BOX = "(({x, y, width, height}) => ({x, y, width, height}))(%s.getBoundingClientRect())"

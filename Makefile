@@ -35,7 +35,7 @@ help: ## list these targets
 
 .PHONY: run
 run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then its KPIs
-	PIPELINE_ENV=development $(BIN)/python -m deployments.demo
+	PIPELINE_ENV=development $(BIN)/python -m deployments.first_run
 
 .PHONY: test
 test: $(VENV)/.dev $(NODE_MODULES) ## the whole test suite but the trials of minutes: make soak

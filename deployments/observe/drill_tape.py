@@ -1,7 +1,7 @@
 """The tape of a drill: the synthetic one moved to these days, and four borrowers who do not pay.
 
-They were due ninety days before the last day: on the day before they are 89 days late, and with
-the last day PAR 90 rises from about 1.4 % to about 6.2 %.
+They were due ninety days before the day of the spike: on the day before they are 89 days late, and
+with that day PAR 90 rises from about 1.4 % to about 6.2 %.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from warehouse.synthetic import SYNTHETIC_AS_OF, write_tape
 _LOANS = 17_688
 _BORROWERS = 4
 _PRINCIPAL = "19000.0"
-_LENT_DAYS, _DUE_DAYS = 140, 90  # before the last day
+_LENT_DAYS, _DUE_DAYS = 140, 90  # before the day of the spike
 _DATES: Mapping[str, tuple[str, ...]] = {
     "loans.csv": ("maturity_date", "disburse_date"),
     "schedules.csv": ("date_due",),
@@ -46,8 +46,13 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
 _ZERO = ("interest", "other", "fees", "to_tax", "add_balance", "reduce_balance")
 
 
-def write_drill_tape(folder: Path, last_day: date) -> Path:
-    """Write the four tables, with `last_day` as the last of them, into the new `folder`.
+def write_drill_tape(folder: Path, last_day: date, spike: date | None = None) -> Path:
+    """Write the four tables up to `last_day` into the new `folder`.
+
+    Args:
+        folder: It is made.
+        last_day: The last day of the ledger.
+        spike: When the four borrowers reach ninety days; the last day without it.
 
     Raises:
         StorageError: The disk refused.
@@ -62,7 +67,7 @@ def write_drill_tape(folder: Path, last_day: date) -> Path:
                 table = csv.DictWriter(out, columns, restval="", lineterminator="\n")
                 table.writeheader()
                 table.writerows(_moved(rows, name, last_day))
-                table.writerows(_troubled(name, last_day))
+                table.writerows(_troubled(name, last_day, spike or last_day))
     return folder
 
 
@@ -79,9 +84,9 @@ def _moved(rows: csv.DictReader[str], name: str, last_day: date) -> Iterator[dic
         yield row
 
 
-def _troubled(name: str, last_day: date) -> Iterator[dict[str, str]]:
-    lent = last_day - timedelta(days=_LENT_DAYS)
-    due = last_day - timedelta(days=_DUE_DAYS)
+def _troubled(name: str, last_day: date, spike: date) -> Iterator[dict[str, str]]:
+    lent = spike - timedelta(days=_LENT_DAYS)
+    due = spike - timedelta(days=_DUE_DAYS)
     tables: dict[str, list[dict[str, str]]] = {
         "loans.csv": [{"disburse_date": lent.isoformat(), "maturity_date": due.isoformat()}],
         "schedules.csv": [{"date_due": due.isoformat()}],
@@ -115,3 +120,36 @@ def _snapshot(day: date, due: date) -> dict[str, str]:
     par = {f"PAR_{x}_balance_usd": _PRINCIPAL if dpd >= x else "0.0" for x in (7, 30, 60, 90)}
     late = {"dpd_date": due.isoformat()} if dpd else {}
     return {"reporting_date": day.isoformat(), "dpd": str(dpd), **par, **late}
+
+
+def cut_tape(tape: Path, folder: Path, day: date) -> Path:
+    """Write what the export of an earlier day held, and no later event, into the new `folder`.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    folder.mkdir()
+    lent: set[str] = set()
+    for name in _DATES:  # the loans first
+        with (
+            (tape / name).open(newline="", encoding="utf-8") as file,
+            (folder / name).open("w", newline="", encoding="utf-8") as out,
+        ):
+            rows = csv.DictReader(file)
+            table = csv.DictWriter(out, list(rows.fieldnames or ()), lineterminator="\n")
+            table.writeheader()
+            for row in rows:
+                if _is_known(row, name, day.isoformat(), lent):
+                    table.writerow(row)
+    return folder
+
+
+def _is_known(row: Mapping[str, str], name: str, day: str, lent: set[str]) -> bool:
+    """Whether the export of that day had the row; a loan that it had is added to `lent`."""
+    if name == "schedules.csv":
+        return row["loan_id"] in lent
+    dated = {"loans.csv": "disburse_date", "transactions.csv": "date_paid"}
+    is_known = row[dated.get(name, "reporting_date")] <= day
+    if name == "loans.csv" and is_known:
+        lent.add(row["loan_id"])
+    return is_known

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deployments.observe.drill import DRILLS, NAMES, drill_settings, set_the_scene
+from deployments.observe.drill import DRILLS, NAMES, PORTFOLIO, set_the_scene
 from deployments.observe.drill_tape import write_drill_tape
+from deployments.observe.scene import scene_settings
 from deployments.observe.stand_ins import stand_ins
 from settings.load import load_settings
 from tests.prometheus.binaries import find_binary
@@ -107,7 +108,8 @@ def test_the_tape_of_the_spike_is_healthy_until_its_last_day(tmp_path):
 @pytest.mark.parametrize("hour", range(24))
 def test_a_drill_is_always_played_at_three_in_the_morning(tmp_path, hour):
     now = datetime(2026, 3, 10, hour, 20, tzinfo=UTC)
-    settings = drill_settings(tmp_path, load_settings({"TAPEWATCH_PII_KEY": "k" * 16}), now)
+    given = load_settings({"TAPEWATCH_PII_KEY": "k" * 16})
+    settings = scene_settings(tmp_path, given, now, PORTFOLIO, "alertmanager")
 
     assert now.astimezone(ZoneInfo(settings.portfolio.time_zone)).hour == 3
 
@@ -120,7 +122,8 @@ def test_a_drill_keeps_the_operators_channels_and_links_and_none_of_the_secrets(
         "TAPEWATCH_ALERTING__RUNBOOKS_URL": "https://git.example/runbooks",
         "TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__RISK_ALERTS": "#credit",
     }
-    played = drill_settings(tmp_path, load_settings(given), datetime.now(UTC))
+    now = datetime.now(UTC)
+    played = scene_settings(tmp_path, load_settings(given), now, PORTFOLIO, "alertmanager")
 
     assert played.integrations.slack.channel("risk_alerts") == "#credit"
     assert played.alerting.runbooks_url == "https://git.example/runbooks"

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import psycopg
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 from psycopg import sql
 from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
-from pydantic import SecretStr
 
 from blocks.clients.audit_export import chain_head, count_rows
 from blocks.clients.audit_manifest import (
@@ -22,21 +20,15 @@ from blocks.clients.audit_manifest import (
     file_of,
     load_export,
 )
-from blocks.clients.audit_migrate import migrate
 from blocks.clients.audit_postgres import PostgresStore, chain_problems, problem_line
 from blocks.clients.audit_store import SCHEMA
 from blocks.clients.throw_away_postgres import throw_away_server
+from blocks.clients.throw_away_store import loopback_settings, loopback_url, migrate_bare_server
 from settings.errors import DataRejectedError
-from settings.model import AuditSettings
 from warehouse.durable import sha256_file
 
 _SECONDS = 3_600.0
 _ROWS = 20_000  # read and copied at once: what memory holds
-_ROLES = """
-create role anon nologin noinherit;
-create role authenticated nologin noinherit;
-create role service_role nologin noinherit bypassrls
-"""
 
 
 class DrillFailedError(DataRejectedError):
@@ -75,10 +67,8 @@ def restore_drill(folder: Path, tell: Callable[[str], object] = lambda _: None) 
         _verify_file(folder / file_of(table), manifest.tables[table])
     tell("starting a throw-away PostgreSQL …")
     with throw_away_server() as url:
-        store = PostgresStore(_settings(url))
-        with store.connect(_SECONDS) as connection:
-            connection.execute(_ROLES)
-        migrate(store)
+        store = PostgresStore(loopback_settings(loopback_url(url)))
+        migrate_bare_server(store)
         with store.connect(_SECONDS) as connection:
             for table in TABLES:
                 tell(f"restoring {table}: {manifest.tables[table].rows:,} rows …")
@@ -87,15 +77,6 @@ def restore_drill(folder: Path, tell: Callable[[str], object] = lambda _: None) 
             _verify_restored(connection, folder, manifest)
             version = connection.info.parameter_status("server_version") or ""
     return DrillResult(folder, manifest, version, time.monotonic() - started)
-
-
-def _settings(url: str) -> AuditSettings:
-    # PGSSLMODE may ask for what a server on loopback has not
-    return AuditSettings(
-        db_url=SecretStr(f"{url}?sslmode=disable"),
-        connect_seconds=Decimal(30),
-        send_seconds=Decimal(60),
-    )
 
 
 def _verify_file(path: Path, facts: TableFacts) -> None:

@@ -43,6 +43,23 @@ def config_show(json: Json = False) -> None:
 
 
 @app.command()
+def demo(
+    fast: Annotated[bool, typer.Option("--fast", help="Without pauses.")] = False,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A new folder to leave its runs in.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Play two minutes of a lender's week: a good day, a late tape, a PAR spike, a store down.
+
+    All of it is made up, runs on this machine alone, and calls nobody.
+    """
+    from deployments.commands.demo import show_demo
+
+    show_demo(keep, is_fast=fast, is_json=json)
+
+
+@app.command()
 def synthesize(
     loans: Annotated[int, typer.Option(min=1, help="How many; 17,688 is the real size.")],
     out: Annotated[

@@ -1,0 +1,1 @@
+"""`tapewatch demo`: four mornings of a lender that does not exist."""

@@ -9,7 +9,9 @@ from typer.main import get_command
 from deployments.cli import EXIT_CODES, app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *DECISIONS]
 
 
 def commands():
@@ -42,11 +44,23 @@ def test_every_link_to_a_file_leads_to_one(page):
     assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
 
 
-def test_every_target_of_make_in_the_readme_exists():
-    told = set(re.findall(r"`make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_target_of_make_on_a_page_exists(page):
+    told = re.findall(r"(?:`|\n(?:\$ )?)make ([a-z-]+)", page.read_text(encoding="utf-8"))
 
-    assert told
-    assert told <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(told) <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+@pytest.mark.parametrize(
+    ("index", "pages"),
+    [(ROOT / "README.md", DOCS), (ROOT / "docs" / "decisions" / "README.md", DECISIONS)],
+    ids=["README", "decisions"],
+)
+def test_an_index_leads_to_every_page(index, pages):
+    linked = re.findall(r"\]\(([^)#]+)\)", index.read_text(encoding="utf-8"))
+
+    led_to = {(index.parent / link).resolve() for link in linked}
+    assert {page for page in pages if page != index} - led_to == set()
 
 
 def test_every_test_that_a_promise_names_is_there():

@@ -61,12 +61,3 @@ def test_an_index_leads_to_every_page(index, pages):
 
     led_to = {(index.parent / link).resolve() for link in linked}
     assert {page for page in pages if page != index} - led_to == set()
-
-
-def test_every_test_that_a_promise_names_is_there():
-    text = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
-
-    named = re.findall(r"`(tests/[^`]+)`", text)
-
-    assert named
-    assert not [path for path in named if not (ROOT / path).exists()]

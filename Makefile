@@ -31,11 +31,15 @@ TRIALS ?= 1000
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(VENV)/.run ## the daily flow on a synthetic tape of the real size, then its KPIs
 	PIPELINE_ENV=development $(BIN)/python -m deployments.first_run
+
+.PHONY: demo
+demo: $(VENV)/.run ## two minutes of a lender's week, on this machine alone
+	$(BIN)/tapewatch demo
 
 .PHONY: test
 test: $(VENV)/.dev $(NODE_MODULES) ## the whole test suite but the trials of minutes: make soak

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from deployments.cli import EXIT_CODES, app
+from deployments.cli import EXIT_CODES, app, run_command
+from deployments.first_run import DEMO_LOANS
+from warehouse.synthetic import write_tape
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -61,3 +63,19 @@ def test_an_index_leads_to_every_page(index, pages):
 
     led_to = {(index.parent / link).resolve() for link in linked}
     assert {page for page in pages if page != index} - led_to == set()
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_readme_are_those_of_its_tape(tmp_path, monkeypatch, capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"^KPI on .*?^reconciled: .*?$", readme, re.DOTALL | re.MULTILINE)[0]
+    monkeypatch.setenv("PIPELINE_ENV", "development")
+    monkeypatch.setenv("TAPEWATCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "100")
+    tape = write_tape(tmp_path / "tape", DEMO_LOANS).folder
+
+    assert run_command(["run", "--input", str(tape)]) == 0
+
+    printed = {line.rstrip() for line in capsys.readouterr().out.splitlines()}
+    assert f"tape of {DEMO_LOANS:,} loans" in readme
+    assert set(table.splitlines()) - printed == {"…"}

@@ -22,7 +22,7 @@ from settings.errors import UsageError
 from settings.model import Settings
 from warehouse.layout import Layout
 
-_PAUSES = (3, 18, 15, 30, 12, 12)  # seconds, before each chapter and at the end: two minutes in all
+_PAUSES = (3, 30, 15, 40, 15)  # seconds, before each chapter: two minutes in all
 _LONG, _SHORT = 12, 5  # lines of a message
 
 
@@ -50,7 +50,6 @@ def show_demo(keep: Path | None, *, is_fast: bool, is_json: bool) -> None:
             stage = opened.enter_context(open_stage(root))
         reader = _Reader(console, is_waiting=not (is_fast or is_json))
         told = [_show(chapter, stage, reader, is_json=is_json) for chapter in STORY]
-        reader.wait()
         if is_json:
             print_json({"chapters": [*told], "folder": None if keep is None else str(root)})
         elif keep is not None:

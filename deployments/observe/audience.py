@@ -1,16 +1,20 @@
 """Who hears an alert: the services that the settings name, and stand-ins for all others."""
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.text import Text
 
 from deployments.observe.stand_ins import ROUTING_KEY, Heard, Told, stand_ins
 from prometheus.configuration import Place, settings_secrets
 from settings.alerting import ROLES, ROUTE_OF_SECRET, ROUTES, role_name
 from settings.model import Settings
 
+_MARKED = re.compile(r"((?<!\w)(?:\*(?! )[^*\n]+(?<! )\*|_[^_\n]+_|`[^`\n]+`)(?!\w))")
+_STYLES = {"*": "bold", "_": "italic", "`": "cyan"}
 _PAGER, _HEARTBEAT = "pagerduty_routing_key", "heartbeat_url"
 
 
@@ -72,5 +76,14 @@ def print_told(console: Console, told: Told, settings: Settings) -> None:
     colour = "green" if told.state == "resolve" else "bold"
     console.print(f"\n{told.where}{calls}", style="cyan", markup=False)
     console.print(f"  {told.title}", style=colour, markup=False)
-    for line in told.text.splitlines():
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+    for line in told.text.replace("```", "").splitlines():
+        console.print("  ", read_marks(line), sep="", soft_wrap=True)
+
+
+def read_marks(line: str) -> Text:
+    """Return a line as Slack shows it: bold, italic and code are styles, not characters."""
+    text = Text()
+    for part in _MARKED.split(line):
+        style = _STYLES.get(part[:1], "") if _MARKED.fullmatch(part) else ""
+        text.append(part[1:-1] if style else part, style)
+    return text

@@ -12,6 +12,7 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from deployments.cli import run_command
 from flows.daily import daily
+from settings.load import load_settings
 from tests.warehouse.mixed_tape import mixed_tape
 from tests.warehouse.tape_builder import Tape
 
@@ -55,3 +56,10 @@ def test_prefect_takes_the_schedules_of_the_page_and_the_flow_their_parameters()
     assert [schedule.parameters["portfolio"] for schedule in taken] == ["north", "south"]
     for schedule in taken:
         inspect.signature(daily.fn).bind(**schedule.parameters)
+
+
+def test_the_drop_folder_of_a_portfolio_is_the_one_on_the_page():
+    settings = load_settings({"TAPEWATCH_PII_KEY": "k" * 16}, portfolio="north")
+
+    [told] = re.findall(r"drop folder is `([^`]+)`", PAGE)
+    assert settings.drop_folder == settings.root_dir / told

@@ -111,7 +111,7 @@ def _show(chapter: Chapter, stage: Stage, reader: _Reader, *, is_json: bool) -> 
     console.print(f"{stage.local_time(chapter.days_ago):%A %d %B, %H:%M}", style="bold")
     console.print(chapter.story, markup=False)
     with console.status("…"):
-        lines = chapter.play(stage, stage.morning(chapter.days_ago))
+        lines = chapter.play(stage, stage.morning(chapter.days_ago, chapter.export))
     heard = stage.told()
     for line in lines:
         console.print(line, markup=False)

@@ -38,11 +38,16 @@ class Stage:
         """The settings of every run and every command."""
         return self.scene.settings
 
-    def morning(self, days_ago: int) -> Scene:
-        """Return the scene of an earlier morning, at the same hour."""
-        day = timedelta(days=days_ago)
-        now, today = self.scene.now - day, self.scene.today - day
-        return replace(self.scene, now=now, today=today, tape=self._export_of(today))
+    def morning(self, days_ago: int, export: int) -> Scene:
+        """Return the scene of an earlier morning, at the same hour.
+
+        Args:
+            days_ago: Of that morning.
+            export: How many days ago it was the newest export, which comes that morning.
+        """
+        day, now = self.scene.today - timedelta(days_ago), self.scene.now - timedelta(days_ago)
+        tape = self._export_of(self.scene.today - timedelta(export))
+        return replace(self.scene, now=now, today=day, tape=tape)
 
     def _export_of(self, day: date) -> Path:
         whole = self.scene.tape

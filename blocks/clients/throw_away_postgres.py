@@ -189,7 +189,8 @@ def _answers(url: str, folder: Path) -> bool:
     deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
     while time.monotonic() < deadline:
         try:
-            with psycopg.connect(url, sslmode="disable") as connection:
+            # whoever took the port may never answer, and the default is to wait two minutes
+            with psycopg.connect(url, sslmode="disable", connect_timeout=2) as connection:
                 row = connection.execute("show data_directory").fetchone()
             return row is not None and Path(row[0]) == folder / "data"
         except psycopg.OperationalError:

@@ -127,12 +127,21 @@ def _load_duckdb() -> None:
     """Import DuckDB out of the reach of signals.
 
     An exception while its native module starts would abort the process; handlers run in the main
-    thread alone.
+    thread alone. Not `Thread.join`: one that a handler interrupts takes the thread for ended
+    (Python 3.11), and the process would end under its import and abort as well.
     """
-    if "duckdb" not in sys.modules:
-        loading = Thread(target=import_module, args=("duckdb",))
-        loading.start()
-        loading.join()
+    if "duckdb" in sys.modules:
+        return
+    loaded = Event()
+
+    def load() -> None:
+        try:
+            import_module("duckdb")
+        finally:
+            loaded.set()
+
+    Thread(target=load).start()
+    loaded.wait()
 
 
 def interrupt_engines() -> None:

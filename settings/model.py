@@ -342,6 +342,8 @@ class OperationsSettings(Section):
     errors: Thresholds
     last_success_hours: Thresholds
     quarantined_ratio: Thresholds  # beyond quality.max_rejected_row_ratio the tape is rejected
+    verification_days: Thresholds  # since everything was verified
+    drill_days: Thresholds  # since the audit store's export was last restored
     credential_days: Thresholds  # that a credential has left
 
     @model_validator(mode="after")
@@ -399,6 +401,13 @@ class RetentionSettings(Section):
     predecessors: Count  # runs before `current` that stay whatever their age
 
 
+class MaintenanceSettings(Section):
+    """How maintenance gets along with runs and with itself."""
+
+    lock_minutes: Annotated[int, Field(ge=0, le=1_440)]  # it waits for whoever is at work
+    step_minutes: Annotated[int, Field(ge=1, le=1_440)]  # one step may take
+
+
 class Settings(BaseSettings):
     """The settings of one process. `settings.load.load_settings` makes it; nothing else does."""
 
@@ -432,6 +441,7 @@ class Settings(BaseSettings):
     anomaly: AnomalySettings
     phases: PhasesSettings
     retention: RetentionSettings
+    maintenance: MaintenanceSettings
 
     @property
     def paths(self) -> Paths:

@@ -31,7 +31,13 @@ FAIL_POINTS: tuple[str, ...] = (
     "attempt_finished",
 )
 DELIVERY_POINTS: tuple[str, ...] = ("item_sent",)  # only where there is a receiver
-_KNOWN = (*FAIL_POINTS, *DELIVERY_POINTS)
+RETENTION_POINTS: tuple[str, ...] = (
+    "raw_archived",
+    "trash_renamed",
+    "removal_recorded",
+    "trash_unlinked",
+)
+_KNOWN = (*FAIL_POINTS, *DELIVERY_POINTS, *RETENTION_POINTS)
 
 _met: Counter[str] = Counter()
 

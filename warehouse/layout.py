@@ -79,6 +79,26 @@ class Layout:
         return self.data / "delivery"
 
     @property
+    def archive(self) -> Path:
+        """Raw bytes that are read no more day by day; may be a mount of a slower disk."""
+        return self.data / "archive"
+
+    @property
+    def trash(self) -> Path:
+        """What retention is about to unlink."""
+        return self.data / "trash"
+
+    @property
+    def compliance(self) -> Path:
+        """The compliance reports, two files a month and book."""
+        return self.data / "compliance"
+
+    @property
+    def maintenance(self) -> Path:
+        """What each maintenance did, and the lock that lets one at a time work."""
+        return self.data / "maintenance"
+
+    @property
     def verification(self) -> Path:
         """What the last verification of each kind found."""
         return self.data / "verification"
@@ -94,6 +114,16 @@ class Layout:
         return self.logs / "runs"
 
     @property
+    def log_trash(self) -> Path:
+        """Log folders that retention is about to unlink: logs may lie on another disk."""
+        return self.logs / "trash"
+
+    @property
+    def maintenance_logs(self) -> Path:
+        """One folder a maintenance, with what each step said."""
+        return self.logs / "maintenance"
+
+    @property
     def latest(self) -> Path:
         """The link to the newest attempt's log folder."""
         return self.log_runs / "latest"
@@ -102,6 +132,11 @@ class Layout:
     def served_log(self) -> Path:
         """What people read of the run this book serves, at a path that stays."""
         return self.logs / "served" / self.book
+
+    def raw_file(self, sha256: str, name: str) -> Path:
+        """Return where the bytes of an input lie: in raw, or later in the archive."""
+        hot, cold = self.raw / sha256 / name, self.archive / sha256 / name
+        return cold if cold.is_file() and not hot.is_file() else hot
 
     def make(self) -> None:
         """Make every missing folder.

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from warehouse.failpoints import fail_point
 from warehouse.json_text import line_json
 from warehouse.storage_errors import typed_storage
 
+_WAIT_SECONDS = 1.0  # between two tries of who waits
 _LOOKS, _LOOK_SECONDS = 20, 0.005  # a run that takes the lock writes its name in much less
 
 
@@ -58,6 +59,29 @@ def hold_lock(path: Path, attempt_id: str, now: datetime) -> Generator[HeldLock,
         yield held
     finally:
         os.close(fd)  # the file stays: unlinking it would let two runs hold two inodes
+
+
+@contextmanager
+def wait_for_lock(
+    path: Path, attempt_id: str, now: datetime, seconds: float
+) -> Generator[HeldLock, None, None]:
+    """Be the single writer for the length of the block, once another has ended in time.
+
+    Raises:
+        LockHeldError: Another still holds the lock when the seconds are over.
+        StorageError: The lock file cannot be opened.
+    """
+    until = time.monotonic() + seconds
+    with ExitStack() as stack:
+        while True:
+            try:
+                held = stack.enter_context(hold_lock(path, attempt_id, now))
+                break
+            except LockHeldError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_WAIT_SECONDS)
+        yield held
 
 
 def _take(fd: int, path: Path) -> None:

@@ -21,6 +21,7 @@ from warehouse.kinds import TapeFacts
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, HashMismatchError
 from warehouse.rebuild import run_settings
+from warehouse.retention.log import removed_manifests
 from warehouse.run import RunPhase, Start, run_daily
 from warehouse.run_folder import SealedRun, list_runs
 from warehouse.storage_errors import typed_storage
@@ -125,7 +126,7 @@ def _settings_then(run: SealedRun, settings: Settings) -> Settings:
 
 
 def _raw_inputs(run: SealedRun, layout: Layout) -> tuple[Path, ...]:
-    kept = {layout.raw / facts.sha256 / facts.name: facts for facts in run.manifest.inputs}
+    kept = {layout.raw_file(facts.sha256, facts.name): facts for facts in run.manifest.inputs}
     for path, facts in kept.items():
         if path.is_file() and sha256_file(path) == facts.sha256:
             continue
@@ -161,9 +162,12 @@ def _earlier_runs(run: SealedRun, layout: Layout) -> list[SealedRun]:
     named = (run.manifest.previous_run, *run.manifest.supersedes)
     missing = next((name for name in named if name and name not in there), None)
     if missing is not None:
+        is_removed = any(removed_manifests(layout.data, missing))
+        why = "which retention has removed" if is_removed else f"which is not under {layout.runs}"
         raise EarlierRunError(
-            f"run {run.name} was compared with run {missing}, which is not under {layout.runs}",
-            fix="put its folder back from a backup",
+            f"run {run.name} was compared with run {missing}, {why}",
+            fix="put its folder back from a backup, or prove its figures by "
+            f"`tapewatch verify {run.name}`",
             evidence={"run": missing},
         )
     return earlier

@@ -6,6 +6,7 @@ from pathlib import Path
 from settings.errors import TapewatchError
 from warehouse.durable import sha256_file
 from warehouse.manifest import MANIFEST, FileFacts, HashMismatchError, Manifest, load_manifest
+from warehouse.retention.log import removed_manifests
 from warehouse.storage_errors import typed_storage
 
 
@@ -49,11 +50,14 @@ def _compare(path: Path, sealed: FileFacts) -> list[str]:
 
 
 def _broken_link(folder: Path, manifest: Manifest) -> list[tuple[str, str]]:
-    before = folder.parent / (manifest.previous_run or "") / MANIFEST
-    if manifest.previous_run is None or not before.is_file():
-        return []  # the first run, or one that retention has outlived
-    if sha256_file(before) == manifest.prev_manifest_sha256:
+    if manifest.previous_run is None:
+        return []  # the first run
+    before = folder.parent / manifest.previous_run / MANIFEST
+    if before.is_file() and sha256_file(before) == manifest.prev_manifest_sha256:
         return []
+    removed = {*removed_manifests(folder.parent.parent, manifest.previous_run)}
+    if manifest.prev_manifest_sha256 in removed or not (removed or before.is_file()):
+        return []  # retention has removed it, and says what it was, where it was recorded
     return [(MANIFEST, f"{manifest.previous_run} was rewritten after this run was compared to it")]
 
 

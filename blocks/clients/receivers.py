@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from settings.alerting import ROUTES
 from settings.errors import TapewatchError
 from settings.model import AuditSettings, Settings
 from warehouse.audit import AUDIT_STORE
 from warehouse.delivery import Deliver, Delivered, Receiver, try_to_deliver
 from warehouse.delivery_boxes import open_box
 from warehouse.layout import Layout
+from warehouse.message_box import channel_name
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -32,6 +34,17 @@ def open_receivers(
         ConfigError: One is configured by halves, or its address cannot be used.
     """
     return (*open_audit(audit), *_open_slack(settings, slack))
+
+
+def receiver_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the receivers that the settings lead to, without opening any.
+
+    Raises:
+        AuditHalfConfiguredError: The audit store is configured by halves.
+    """
+    slack = settings.integrations.slack
+    channels = tuple(channel_name(route) for route in ROUTES if slack.has_way(route))
+    return ((AUDIT_STORE,) if settings.audit.is_configured else ()) + channels
 
 
 def open_audit(audit: AuditSettings) -> tuple[Receiver, ...]:

@@ -1,6 +1,5 @@
 """`tapewatch announce`: say something to a channel, now, and keep who said it."""
 
-import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from deployments.render import open_console
 from settings.alerting import ROUTES, Route
 from settings.errors import UsageError
 from settings.model import Settings
+from settings.who import user_name
 from warehouse.attempt_folder import utc_text
 from warehouse.delivery_box import delivery_folder
 from warehouse.durable import create_private, make_folder, write_all
@@ -43,7 +43,7 @@ def announce(settings: Settings, text: str, route: Route, *, is_json: bool) -> N
     from blocks.clients.slack_messages import render
 
     slack = settings.integrations.slack
-    way, by = need_way(slack, route), _user()
+    way, by = need_way(slack, route), user_name()
     facts: JsonObject = {"environment": settings.environment, "text": text, "by": by}
     message = Message(str(uuid4()), "announcement", route, "info", "", "", facts)
     ts = post(way, render(message, settings.alerting), float(slack.seconds))
@@ -73,13 +73,6 @@ def route_named(name: str) -> Route:
         if route == name:
             return route
     raise UsageError(f"no route is called {name!r}", fix=f"choose one of {', '.join(ROUTES)}")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user that has no name
-        return f"user {os.getuid()}"
 
 
 def _keep(path: Path, told: JsonObject) -> None:

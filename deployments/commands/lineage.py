@@ -87,7 +87,7 @@ def _print(console: Console, lineage: Lineage, data: Path) -> None:
     console.print(tree)
     console.print()
     facts = {"run": lineage.run.name, "files": f"{short_path(data)}/runs/{lineage.run.name}"}
-    facts["raw bytes"] = f"{short_path(data)}/raw/<sha256>/<name>"
+    facts["raw bytes"] = f"{short_path(data)}/raw/<sha256>/<name>, or archive/ there"
     facts["hashes"] = f"the first {_SHOWN_HEX} of each sha256; --json tells them whole"
     if not lineage.is_same_sql:
         facts["SQL"] = (

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Thread
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
+from blocks.clients.receivers import receiver_names
 from prometheus.exporter import Exporter
 from prometheus.server import (
     SERVER_NAME,
@@ -15,10 +16,7 @@ from prometheus.server import (
     make_app,
     protection,
 )
-from settings.alerting import ROUTES
 from settings.model import ExporterSettings, Settings
-from warehouse.audit import AUDIT_STORE
-from warehouse.message_box import channel_name
 
 _ANSWERS_WITHIN_SECONDS = 5
 
@@ -33,10 +31,7 @@ def open_server(settings: Settings, exporter: ExporterSettings) -> MetricsServer
         UnprotectedError: The address is not this machine's own, and nothing protects it.
     """
     guard = protection(exporter)
-    slack = settings.integrations.slack
-    receivers = [AUDIT_STORE] if settings.audit.is_configured else []
-    receivers += [channel_name(route) for route in ROUTES if slack.has_way(route)]
-    app = make_app(Exporter(settings, _tell, receivers), guard.credentials)
+    app = make_app(Exporter(settings, _tell, receiver_names(settings)), guard.credentials)
     return MetricsServer(exporter.address, exporter.port, app, guard.tls)
 
 

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
-from warehouse.lock import LockHeldError, hold_lock
+from warehouse.lock import LockHeldError, hold_lock, wait_for_lock
 
 NOW = datetime(2025, 12, 27, 9, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -123,3 +124,27 @@ def test_the_name_of_a_run_that_has_ended_is_not_taken_for_the_holders(tmp_path)
         ):
             pass
         late.join()
+
+
+def test_who_waits_for_the_lock_gets_it_when_the_other_has_ended(tmp_path):
+    ended = []
+
+    def work():
+        with hold_lock(tmp_path / "lock", "first", NOW):
+            begun.set()
+            may_end.wait(30)
+            ended.append("first")
+
+    begun, may_end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait(30)
+    with pytest.raises(LockHeldError), wait_for_lock(tmp_path / "lock", "hasty", NOW, 0):
+        pass
+    threading.Timer(0.1, may_end.set).start()
+
+    with wait_for_lock(tmp_path / "lock", "second", NOW, 60):
+        ended.append("second")
+
+    thread.join()
+    assert ended == ["first", "second"]

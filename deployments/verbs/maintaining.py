@@ -1,0 +1,26 @@
+"""The commands that keep the house in order: what is kept, what is told of it, and when."""
+
+from typing import Annotated
+
+import typer
+
+from deployments.verbs.options import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def retention(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Do it; without it nothing is touched.")
+    ] = False,
+    wait: Annotated[
+        int, typer.Option(min=0, max=1_440, metavar="MINUTES", help="For a run that is at work.")
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Show what is kept no longer, and why; with --apply archive and remove it, recorded."""
+    from deployments.commands.retention import retain_or_show
+    from settings.load import load_settings
+
+    retain_or_show(load_settings(), is_applied=apply, wait_minutes=wait, is_json=json)

@@ -1,0 +1,128 @@
+"""Raw bytes go to the archive by their hash, and everything that needs them finds them there."""
+
+import os
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from tests.warehouse.tape_runs import NOW, TODAY, Desk, run_phase, write_good
+from warehouse.reproduce import reproduce
+from warehouse.retention.apply import Order, RawDamagedError, retain
+from warehouse.retention.log import read_log
+from warehouse.retention.plan import plan_retention
+
+LATER = NOW + timedelta(days=100)
+
+
+@pytest.fixture
+def aged(desk):
+    """The published folder, and its raw bytes as old as their run."""
+    age(desk.layout.raw)
+    return desk
+
+
+def age(root, when=NOW):
+    for path in [root, *root.rglob("*")]:
+        os.utime(path, (when.timestamp(), when.timestamp()))
+
+
+def apply(desk, now=LATER):
+    return retain(desk.layout, desk.settings, (), Order("anna", now), lambda _: None)
+
+
+def kinds(desk, now=LATER):
+    plan = plan_retention(desk.layout, desk.settings, (), now)
+    return [candidate.kind for candidate in plan.candidates if candidate.kind != "log"]
+
+
+def test_a_run_whose_raw_bytes_are_in_the_archive_is_reproduced_bit_by_bit(aged):
+    (outcome,) = [aged.run(write_good(aged.root / "again"), as_of=TODAY)]
+
+    done = apply(aged)
+
+    raw = [c for c in done.plan.candidates if c.kind == "raw"]
+    assert len(raw) == 4  # the four tables of the tape
+    assert list(aged.layout.raw.iterdir()) == []
+    told = [one for one in read_log(aged.layout.data) if one.kind == "raw"]
+    assert {(one.action, one.sha256 == one.name) for one in told} == {("archived", True)}
+    again = reproduce(outcome.sealed, aged.settings, run_phase)
+    assert again.differences == ()
+
+
+def test_raw_bytes_of_a_run_that_is_young_are_kept_at_hand(aged):
+    assert kinds(aged, NOW + timedelta(days=90)) == []
+    assert kinds(aged, NOW + timedelta(days=91)) == ["raw"] * 4
+
+
+def test_a_damaged_file_is_named_and_left_and_the_others_go(aged):
+    victim = sorted(aged.layout.raw.iterdir())[0]
+    (file,) = victim.iterdir()
+    file.write_bytes(b"rotten")
+
+    with pytest.raises(RawDamagedError, match=r"1 not archived"):
+        apply(aged)
+
+    assert [folder.name for folder in aged.layout.raw.iterdir()] == [victim.name]
+    assert not list((aged.layout.archive / victim.name).iterdir())
+    assert len([one for one in read_log(aged.layout.data) if one.kind == "raw"]) == 3
+
+
+def test_bytes_that_are_in_the_archive_already_are_checked_and_not_doubled(aged):
+    shutil.copytree(aged.layout.raw, aged.layout.archive)
+    rotten = next(iter(sorted(aged.layout.archive.iterdir())[0].iterdir()))
+    rotten.write_bytes(b"rotten")  # the copy in the archive: the good one replaces it
+
+    apply(aged)
+
+    assert list(aged.layout.raw.iterdir()) == []
+    assert rotten.read_bytes() != b"rotten"
+
+
+def test_bytes_that_no_run_was_made_of_go_after_their_own_days(aged):
+    refused = aged.layout.raw / ("0" * 64)
+    refused.mkdir()
+    (refused / "loans.csv").write_bytes(b"no tape")
+    age(refused)
+
+    assert kinds(aged, NOW + timedelta(days=30)) == []
+    assert kinds(aged, NOW + timedelta(days=31)) == ["rejected"]
+    apply(aged, NOW + timedelta(days=31))
+    assert not refused.exists()
+    assert len(list(aged.layout.raw.iterdir())) == 4
+
+
+def test_of_what_senders_dropped_the_newest_and_all_that_no_run_took_stays(aged, tmp_path):
+    drop = aged.settings.drop_folder
+    taken = write_good(drop / "taken")
+    mixed = write_good(drop / "mixed")
+    (mixed / "notes.txt").write_text("for the analyst")
+    (drop / "other.csv").write_text("never a tape\n")
+    age(drop)
+    newest = write_good(drop / "zz-newest")
+    age(newest, NOW + timedelta(days=1))
+
+    done = apply(aged, LATER)
+
+    gone = [c.name for c in done.plan.candidates if c.kind == "export"]
+    assert gone == [taken.name]
+    assert {path.name for path in drop.iterdir()} - {".trash"} == {
+        "mixed",
+        "other.csv",
+        newest.name,
+    }
+    assert not list((drop / ".trash").iterdir())
+
+
+def test_a_drop_folder_inside_raw_is_no_raw_folder(aged):
+    assert aged.settings.drop_folder.parent == aged.layout.raw
+    write_good(aged.settings.drop_folder / "export")
+    age(aged.settings.drop_folder)
+
+    assert kinds(aged) == ["raw"] * 4
+
+
+def test_another_desk_finds_nothing_to_do(tmp_path):
+    desk = Desk(tmp_path / "empty")
+
+    assert apply(desk).plan.candidates == ()

@@ -1,0 +1,1 @@
+"""What is kept no longer, what stays whatever its age, and a record of all that went."""

@@ -35,10 +35,11 @@ Origin = Literal["file", "drop_folder", "cascade"]
 
 @dataclass(frozen=True)
 class AcceptedAnomaly:
-    """An operator's word that an unusual tape is right: which run, and why."""
+    """An operator's word that an unusual tape is right: which run, why, and who says so."""
 
     run: str
     reason: str
+    by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -209,9 +209,10 @@ def _quality_facts(
 
 def _accepted(job: Job) -> dict[str, Any]:
     accepted = job.request.accepted
-    return {
-        "accepted_anomaly": accepted and {"run": accepted.run, "reason": accepted.reason},
-    }
+    if accepted is None:
+        return {"accepted_anomaly": None}
+    by = {} if accepted.by is None else {"by": accepted.by}
+    return {"accepted_anomaly": {"run": accepted.run, "reason": accepted.reason, **by}}
 
 
 def _report(

@@ -33,7 +33,7 @@ def verify_folder(folder: Path) -> list[Problem]:
         problems += [(name, what) for what in _compare(folder / name, manifest.files[name])]
     if folder.name != manifest.identity.folder_name:
         problems.append((MANIFEST, f"belongs to {manifest.identity.folder_name}"))
-    problems += _broken_link(folder, manifest)
+    problems += broken_link(folder, manifest)
     return [Problem(folder.name, name, what) for name, what in sorted(problems)]
 
 
@@ -49,7 +49,8 @@ def _compare(path: Path, sealed: FileFacts) -> list[str]:
     return [] if same else ["has other bytes than were sealed"]
 
 
-def _broken_link(folder: Path, manifest: Manifest) -> list[tuple[str, str]]:
+def broken_link(folder: Path, manifest: Manifest) -> list[tuple[str, str]]:
+    """Return how a run does not fit the one it was compared with; empty when it does."""
     if manifest.previous_run is None:
         return []  # the first run
     before = folder.parent / manifest.previous_run / MANIFEST

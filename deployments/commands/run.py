@@ -18,6 +18,7 @@ from settings.errors import UsageError
 from settings.load import load_settings
 from settings.model import Settings
 from settings.version import code_version
+from settings.who import user_name
 from warehouse.delivery import Deliver, facts_by_receiver
 from warehouse.job import AcceptedAnomaly, Fetch, RunOutcome, RunRequest
 from warehouse.layout import Layout
@@ -39,7 +40,7 @@ def accepted_anomaly(run: str | None, reason: str | None) -> AcceptedAnomaly | N
             "--accept-anomaly and --reason go together",
             fix='name the run and say why: --accept-anomaly RUN --reason "TEXT"',
         )
-    return AcceptedAnomaly(run, reason)
+    return AcceptedAnomaly(run, reason, user_name())
 
 
 def run_tape(

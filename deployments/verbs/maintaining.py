@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.verbs.options import Json
+from deployments.verbs.options import Json, Portfolio
 
 app = typer.Typer()
 
@@ -24,3 +24,18 @@ def retention(
     from settings.load import load_settings
 
     retain_or_show(load_settings(), is_applied=apply, wait_minutes=wait, is_json=json)
+
+
+@app.command()
+def compliance(
+    month: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="The last one that is over without it.")
+    ] = None,
+    portfolio: Portfolio = None,
+    json: Json = False,
+) -> None:
+    """Write the compliance report of a month: runs, breaches, alerts, changes, who did what."""
+    from deployments.commands.compliance import report_month
+    from settings.load import load_settings
+
+    report_month(load_settings(portfolio=portfolio), month, is_json=json)

@@ -1,0 +1,1 @@
+"""The compliance report of a month: what was run, told, changed, accepted and proven."""

@@ -1,0 +1,108 @@
+"""Who did what by hand, or by maintenance: rollbacks, exceptions, announcements, removals."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from settings.model import Settings
+from warehouse.delivery_box import delivery_folder
+from warehouse.layout import Layout
+from warehouse.retention.log import read_log
+from warehouse.run_folder import SealedRun
+
+_NOT_TOLD = "not recorded"
+_ANNOUNCED = "announced.jsonl"
+
+
+@dataclass(frozen=True)
+class Access:
+    """One thing that somebody did; `by` is the user of the machine it was done on."""
+
+    at: datetime
+    by: str
+    what: str
+    about: str
+    why: str
+
+
+def list_access(
+    layout: Layout,
+    settings: Settings,
+    runs: Sequence[SealedRun],
+    is_wanted: Callable[[datetime], bool],
+) -> tuple[Access, ...]:
+    """Return what was done in the time that is wanted, oldest first."""
+    found = [
+        *_exceptions(runs),
+        *_withdrawals(layout),
+        *_announcements(layout, settings.environment),
+        *_maintenance(layout),
+        *_removals(layout, is_wanted),
+    ]
+    return tuple(sorted((one for one in found if is_wanted(one.at)), key=lambda one: one.at))
+
+
+def _exceptions(runs: Sequence[SealedRun]) -> Iterator[Access]:
+    for run in runs:
+        accepted = cast("Mapping[str, str] | None", run.manifest.quality.get("accepted_anomaly"))
+        if accepted:
+            by, about = accepted.get("by", _NOT_TOLD), run.name
+            at = run.manifest.created_at
+            yield Access(at, by, "exception accepted", about, accepted["reason"])
+
+
+def _withdrawals(layout: Layout) -> Iterator[Access]:
+    for told in _documents(sorted(layout.withdrawn.glob("*.json"))):
+        about = f"{told['run']}, served instead: {told['served_instead']}"
+        by = str(told.get("by", _NOT_TOLD))
+        yield Access(_moment(told["at"]), by, "rolled back", about, str(told["reason"]))
+
+
+def _announcements(layout: Layout, environment: str) -> Iterator[Access]:
+    path = delivery_folder(layout, environment) / _ANNOUNCED
+    if path.is_file():
+        for line in path.read_bytes().splitlines():
+            with suppress(ValueError, LookupError, TypeError):
+                told = json.loads(line)
+                at = _moment(told["at"])
+                yield Access(at, told["by"], "announced", told["channel"], told["text"])
+
+
+def _maintenance(layout: Layout) -> Iterator[Access]:
+    for told in _documents(sorted(layout.maintenance.glob("*_*.json"))):
+        steps = cast("list[Mapping[str, str]]", told["steps"])
+        counts = Counter(step["outcome"] for step in steps)
+        said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        by = str(told.get("by", _NOT_TOLD))
+        yield Access(_moment(told["at"]), by, "maintenance", str(told["kind"]), said)
+
+
+def _removals(layout: Layout, is_wanted: Callable[[datetime], bool]) -> Iterator[Access]:
+    """Yield one line for all of a kind that one retention took away; runs one by one."""
+    groups: dict[tuple[datetime, str, str, str], list[str]] = {}
+    for told in read_log(layout.data):
+        if is_wanted(told.at):
+            own = told.name if told.kind == "run" else ""
+            groups.setdefault((told.at, told.by, f"{told.kind} {told.action}", own), []).append(
+                f"{told.name}: {told.why}"
+            )
+    for (at, by, what, own), found in groups.items():
+        about = own or (f"{len(found)} of them, the first {found[0].partition(':')[0][:16]}")
+        yield Access(at, by, what, about, found[0].partition(": ")[2])
+
+
+def _documents(paths: Sequence[Path]) -> Iterator[Mapping[str, object]]:
+    for path in paths:
+        with suppress(OSError, ValueError):
+            told = json.loads(path.read_bytes())
+            if isinstance(told, dict):
+                yield cast("Mapping[str, object]", told)
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))

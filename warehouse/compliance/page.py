@@ -1,0 +1,90 @@
+"""Draw the compliance report: one page that loads nothing, and in which every text is escaped."""
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from warehouse.compliance.facts import ComplianceFacts
+from warehouse.report.wording import moment
+
+_HERE = Path(__file__).parent
+_REPORT = _HERE.parent / "report"  # its look and its macros
+_SECTIONS = (
+    ("runs", "Runs"),
+    ("quality", "Data quality"),
+    ("breaches", "Breaches"),
+    ("told", "Alerts and messages"),
+    ("access", "Access and exceptions"),
+    ("changes", "Configuration changes"),
+    ("rotations", "Credentials"),
+    ("proofs", "Verification"),
+)
+_TITLES = {
+    "runs": "every run folder, and every figure again",
+    "audit": "the audit store against the run folders",
+    "drill": "an export of the audit store, restored",
+}
+
+
+def render_compliance(facts: ComplianceFacts) -> bytes:
+    """Return the page; the same facts give the same bytes."""
+    templates = Environment(
+        loader=FileSystemLoader([_HERE, _REPORT]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["moment"] = moment
+    css = (_REPORT / "page.css").read_text(encoding="utf-8")
+    page = templates.get_template("page.html").render(
+        facts=facts,
+        css=Markup(css),  # noqa: S704 - ours
+        css_hash=f"sha256-{b64encode(hashlib.sha256(css.encode()).digest()).decode()}",
+        sections=_SECTIONS,
+        titles=_TITLES,
+        verdict=verdict(facts),
+        attempts_line=attempts_line(facts),
+    )
+    return page.encode("utf-8", "replace")
+
+
+def verdict(facts: ComplianceFacts) -> str:
+    """Return what a reader must know first."""
+    accepted = sum(one.what == "exception accepted" for one in facts.access)
+    said = [
+        _many(len(facts.runs), "run"),
+        _many(len(facts.failures), "failed attempt"),
+        _many(len(facts.breaches), "breach", "breaches"),
+        _many(accepted, "exception accepted", "exceptions accepted"),
+    ]
+    return f"{', '.join(said)}; {_proven(facts)}."
+
+
+def _proven(facts: ComplianceFacts) -> str:
+    broken = sum(not run.is_chain_sound for run in facts.runs)
+    problems = sum(sum(proof.problems.values()) for proof in facts.proofs)
+    problems += broken + len(facts.record_problems)
+    never = [proof.kind for proof in facts.proofs if proof.verified_at is None]
+    if problems:
+        return f"{_many(problems, 'problem')} of verification"
+    sound = "what was verified is sound"
+    return sound + (f", never proven: {', '.join(never)}" if never else "")
+
+
+def attempts_line(facts: ComplianceFacts) -> str:
+    """Return how the attempts of the month ended."""
+    if not facts.attempts:
+        return "No attempt was made in this month."
+    counts = sorted(facts.attempts.items())
+    said = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts)
+    longest = facts.longest_run_seconds
+    took = "" if longest is None else f" The longest that ended well took {longest:,.0f} s."
+    return f"Attempts: {said}.{took}"
+
+
+def _many(number: int, one: str, more: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"

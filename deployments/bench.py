@@ -26,7 +26,9 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+from deployments.bench_kept import keep_and_compare
 from deployments.render import open_console
+from settings.errors import TapewatchError
 
 Figures = dict[str, float]  # of one run of one child
 Results = dict[int, dict[str, list[Figures]]]  # by loans, then by child
@@ -46,7 +48,7 @@ _COLUMN_TYPE = {name: kind for kind, names in _TYPES.items() for name in names.s
 
 
 def main() -> int:
-    """Measure, print the table, and return 0; a figure is never judged here."""
+    """Measure, print the table, and return 0; only what --keep compares is judged."""
     asked = _arguments()
     if asked.child:
         sys.stdout.write(json.dumps(_CHILDREN[asked.child](asked)))
@@ -55,6 +57,15 @@ def main() -> int:
     sizes = [asked.loans] + ([asked.large] if asked.large else [])
     results = {size: _measure(console, asked, size) for size in sizes}
     console.print(_table(results, asked))
+    if asked.keep:
+        question = {"loans": asked.loans, "threads": asked.threads, "memory": asked.memory_limit}
+        seconds = _median(results[asked.loans]["run"])
+        try:
+            told = keep_and_compare(asked.keep, question, seconds, datetime.now(UTC))
+        except TapewatchError as error:
+            sys.stderr.write(f"{error.line()}\n")
+            return error.exit_code
+        console.print(f"file to current: {told}", markup=False)
     if asked.large:
         growth = _median(results[asked.large]["run"]) / _median(results[asked.loans]["run"])
         exponent = math.log(growth) / math.log(asked.large / asked.loans)
@@ -66,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--loans", type=int, default=1_000_000)
     parser.add_argument("--large", type=int, default=0, help="a second size, measured once")
+    parser.add_argument("--keep", type=Path, help="keep the figure there, and compare the last")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--memory-limit", default="1GB")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)

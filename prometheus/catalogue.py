@@ -24,6 +24,8 @@ def settings_samples(settings: Settings, kpis: tuple[Kpi, ...]) -> Iterator[Samp
     yield from _lines("errors_since_success", operations.errors)
     yield from _lines("last_success_age_seconds", operations.last_success_hours, _HOUR)
     yield from _lines("quarantined_ratio", operations.quarantined_ratio)
+    yield from _lines("verification_age_seconds", operations.verification_days, _DAY)
+    yield from _lines("drill_age_seconds", operations.drill_days, _DAY)
     yield from _lines("credential_remaining_seconds", operations.credential_days, _DAY)
     for credential in list_credentials(settings):
         if credential.expires_at is not None:

@@ -143,7 +143,8 @@ METRICS: Mapping[str, Metric] = {
     "verification_timestamp_seconds": Metric(
         "gauge",
         "When everything of a kind was last verified: runs by tapewatch verify --all, audit (run "
-        "folders and audit store) by tapewatch audit verify; absent when that never was.",
+        "folders and audit store) by tapewatch audit verify, drill (an export of the store, "
+        "restored) by tapewatch audit drill --record; absent when that never was.",
         ("kind",),
     ),
     "verification_problems": Metric(
@@ -163,6 +164,7 @@ METRICS: Mapping[str, Metric] = {
         "gauge",
         "Line of a metric of the pipeline (run_duration_seconds, data_freshness_seconds, "
         "errors_since_success, last_success_age_seconds, quarantined_ratio, "
+        "verification_age_seconds, drill_age_seconds, "
         "credential_remaining_seconds) in its own unit; less is worse of what remains, more of all "
         "else.",
         ("metric", "severity"),

@@ -16,7 +16,7 @@ from warehouse.layout import Layout
 from warehouse.lock import hold_lock
 from warehouse.storage_errors import typed_storage
 
-VerificationKind = Literal["runs", "audit"]
+VerificationKind = Literal["runs", "audit", "drill"]
 KINDS: tuple[VerificationKind, ...] = get_args(VerificationKind)
 
 
@@ -65,7 +65,8 @@ def read_verification(path: Path) -> Verification:
     except ValidationError:
         raise DamagedVerificationError(
             f"{path} is no verdict",
-            fix="run `tapewatch verify --all` and `tapewatch audit verify`: each writes its own",
+            fix="run `tapewatch verify --all` and `tapewatch audit verify`: each writes its own; "
+            "`tapewatch audit drill DIR --record` writes drill.json",
             evidence={"file": str(path)},
         ) from None
 

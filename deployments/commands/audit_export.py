@@ -16,7 +16,8 @@ from rich.text import Text
 
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
-from settings.errors import ConfigError
+from deployments.verdict import keep_verdict
+from settings.errors import ConfigError, DataRejectedError
 from settings.model import Settings
 
 if TYPE_CHECKING:
@@ -116,6 +117,24 @@ def drill_export(folder: Path, *, is_json: bool) -> None:
             "newest link": _head_line(drilled.manifest),
         },
     )
+
+
+def drill_and_record(folder: Path, settings: Settings, *, is_json: bool) -> None:
+    """Restore an export, and leave the verdict where the exporter finds it.
+
+    Raises:
+        ExportDamagedError: A file is not what was written.
+        DrillFailedError: The files do not give what was exported.
+        ThrowAwayServerError: No server can be started here; that is no verdict.
+    """
+    is_there = folder.is_dir()  # an export that was never written is no damaged one
+    try:
+        drill_export(folder, is_json=is_json)
+    except DataRejectedError:
+        if is_there:
+            keep_verdict(settings, "drill", {folder.name: 1}, is_whole=False)
+        raise
+    keep_verdict(settings, "drill", {}, is_whole=True)
 
 
 @contextmanager

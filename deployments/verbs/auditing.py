@@ -74,9 +74,18 @@ def audit_export(
 @audit_app.command("drill")
 def audit_drill(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `audit export` wrote.")],
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the verdict in the data folder, for alerts.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Restore an export into a throw-away PostgreSQL and prove that nothing is missing."""
     from deployments.commands.audit_export import drill_export
 
-    drill_export(folder, is_json=json)
+    if not record:  # an auditor has the export, and no settings
+        drill_export(folder, is_json=json)
+        return
+    from deployments.commands.audit_export import drill_and_record
+    from settings.load import load_settings
+
+    drill_and_record(folder, load_settings(), is_json=json)

@@ -1,6 +1,6 @@
 """The commands that keep the house in order: what is kept, what is told of it, and when."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,25 @@ def retention(
     from settings.load import load_settings
 
     retain_or_show(load_settings(), is_applied=apply, wait_minutes=wait, is_json=json)
+
+
+@app.command()
+def maintain(
+    kind: Annotated[
+        Literal["weekly", "monthly", "quarterly", "annual"],
+        typer.Argument(metavar="weekly|monthly|quarterly|annual"),
+    ],
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Do it; without it the steps are listed.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the steps of a maintenance, or do them all, as its flow does on its schedule."""
+    from deployments.commands.maintain import do_maintenance, list_steps
+    from settings.load import load_settings
+
+    command = do_maintenance if apply else list_steps
+    command(kind, load_settings(), is_json=json)
 
 
 @app.command()

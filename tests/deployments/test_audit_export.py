@@ -140,3 +140,31 @@ def test_drill_of_a_folder_that_is_no_export_says_so(home, tapewatch, tmp_path):
 
     assert done.code == 65
     assert "manifest.json is missing" in done.err
+
+
+def verdict_of(home):
+    found = [*home.glob("data/verification/*/drill.json")]
+    return json.loads(found[0].read_bytes()) if found else None
+
+
+def test_a_drill_that_is_recorded_tells_the_exporter_how_it_went(home, filled, tapewatch, tmp_path):
+    out = tmp_path / "out"
+    tapewatch("audit", "export", out)
+
+    assert tapewatch("audit", "drill", out).code == 0
+    assert verdict_of(home) is None  # nobody asked
+    assert tapewatch("audit", "drill", out, "--record").code == 0
+    sound = verdict_of(home)
+    (table, *_) = sorted(out.glob("*.parquet"))
+    table.write_bytes(b"rotten")
+    assert tapewatch("audit", "drill", out, "--record").code == 65
+    broken = verdict_of(home)
+
+    assert (sound["is_sound"], sound["problems"]) == (True, {})
+    assert (broken["is_sound"], broken["problems"]) == (False, {"out": 1})
+    assert broken["verified_at"] == sound["verified_at"]  # of the last that proved anything
+
+
+def test_an_export_that_was_never_written_is_no_damaged_one(home, tapewatch, tmp_path):
+    assert tapewatch("audit", "drill", tmp_path / "none", "--record").code == 65
+    assert verdict_of(home) is None

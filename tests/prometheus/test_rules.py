@@ -84,6 +84,7 @@ def test_the_level_of_an_alert_is_that_of_the_operations_rules(rule):
 @pytest.mark.parametrize("rule", one_each(alerts()))
 def test_kpis_and_failed_runs_are_told_at_once_and_nothing_flaps(rule):
     absences = {"KpiMissing", "ThresholdsMissing", "SourceUnreadable", "ExporterDown"}
+    absences |= {"VerificationMissing"}
     late = {"KpiStillBeyondEscalation": "1h"} | dict.fromkeys(absences, "5m")
 
     assert rule.get("for", "0s") == late.get(rule["alert"], "0s")

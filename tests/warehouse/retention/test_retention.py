@@ -15,15 +15,18 @@ from warehouse.attempt_folder import utc_text
 from warehouse.delivery_box import delivery_folder
 from warehouse.durable import make_folder
 from warehouse.json_text import pretty_json
+from warehouse.kpi_history import KpiHistory
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import MANIFEST
 from warehouse.messages import Message, SealedMessages, write_messages
 from warehouse.retention.apply import Order, retain
 from warehouse.retention.log import LOG, log_problems, read_log
 from warehouse.retention.plan import plan_retention
-from warehouse.run_folder import run_folders, verify_all
+from warehouse.run_folder import run_folders, runs_back, verify_all
+from warehouse.trend import history_in_force
 
 ROOT = Path(__file__).parents[3]
+BOOK = ("production", "default")
 FIRST = date(2025, 3, 1)
 SEALED = datetime(2025, 3, 2, 9, tzinfo=UTC)
 LATER = SEALED + timedelta(days=740)
@@ -248,3 +251,15 @@ def test_a_line_that_a_crash_has_cut_costs_that_line_alone(home):
     assert len(read_log(home.layout.data)) == 4  # three of the first four, and the fifth run
     assert log_problems(home.layout.data) == ["line 4 cannot be read"]
     assert json.loads((home.layout.runs / names(home)[0] / MANIFEST).read_bytes())
+
+
+def test_the_run_that_the_history_in_force_was_worked_out_from_stays(home):
+    runs = publish_days(home, 12)
+    KpiHistory.of(home.layout, runs[1]).write(date(2024, 12, 31), ())
+
+    done = apply(home)
+
+    assert [c.name for c in done.plan.candidates] == [runs[n].name for n in (0, 2, 3)]
+    (spared,) = [one for one in done.plan.spared if one.name == runs[1].name]
+    assert spared.why == "past days were worked out from it"
+    assert history_in_force(home.layout, runs_back(home.layout, BOOK, LATER.date())) is not None

@@ -18,6 +18,7 @@ from warehouse.audit import verify_audit_rows
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.rebuild import Rebuilt, rebuild
+from warehouse.retention.log import removed_manifests
 from warehouse.run_folder import SealedRun, run_folders
 from warehouse.served import NothingPublishedError, served_run
 from warehouse.verify import Problem, verify_folder
@@ -170,8 +171,10 @@ def _reconciled(rebuilt: Rebuilt) -> str:
 def _chain_line(folder: Path, previous: str | None) -> str:
     if previous is None:
         return "the first run of its book"
-    is_kept = (folder.parent / previous).is_dir()
-    return f"{previous} is unchanged since" if is_kept else f"{previous} is kept no longer"
+    if (folder.parent / previous).is_dir():
+        return f"{previous} is unchanged since"
+    is_on_record = any(removed_manifests(folder.parent.parent, previous))
+    return f"{previous} is kept no longer{', and fits its record' if is_on_record else ''}"
 
 
 def _kpi_line(rebuilt: Rebuilt) -> str:

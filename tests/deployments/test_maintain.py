@@ -7,6 +7,7 @@ import pytest
 
 from deployments.bench_kept import SlowerError, keep_and_compare
 from tests.flows.test_maintenance_schedules import listed
+from warehouse.lock import hold_lock
 
 NOW = datetime(2026, 1, 1, 2, tzinfo=UTC)
 QUESTION = {"loans": 100, "threads": 2, "memory": "1GB"}
@@ -67,3 +68,13 @@ def test_more_than_twice_as_long_is_a_failure_and_kept_all_the_same(tmp_path):
         keep_and_compare(file, QUESTION, 8.02, NOW)
 
     assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_second_maintenance_waits_no_longer_than_it_may(home, tapewatch, monkeypatch):
+    monkeypatch.setenv("TAPEWATCH_MAINTENANCE__LOCK_MINUTES", "0")
+    with hold_lock(home / "data" / "maintenance" / "lock", "weekly", NOW):
+        done = tapewatch("maintain", "annual", "--apply")
+
+    assert done.code == 75
+    assert done.err.splitlines()[-1].startswith("TAPEWATCH-BUSY: ")
+    assert not list((home / "data" / "maintenance").glob("*.json"))

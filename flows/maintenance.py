@@ -5,7 +5,7 @@ from prefect import flow
 from blocks.clients.traces import start_traces
 from settings.load import load_settings
 from tasks.maintenance import do_maintenance
-from tasks.maintenance_steps import StepDone
+from tasks.maintenance_run import StepDone
 
 start_traces()  # as in flows/daily.py
 

@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 from blocks.audit_store import load_audit_settings
 from settings.errors import DataRejectedError
 from settings.model import Settings
-from tasks.maintenance_steps import Kind, Step, StepDone, audit_variables, maintain
+from tasks.maintenance_run import StepDone, audit_variables, maintain
+from tasks.maintenance_steps import Kind, Step
 from tasks.showing import artifact_key, showing
 
 

@@ -11,15 +11,8 @@ from rich.text import Text
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from settings.model import Settings
-from tasks.maintenance_steps import (
-    Kind,
-    MaintenanceFailedError,
-    Outcome,
-    Step,
-    StepDone,
-    maintain,
-    steps_of,
-)
+from tasks.maintenance_run import MaintenanceFailedError, Outcome, StepDone, maintain
+from tasks.maintenance_steps import Kind, Step, steps_of
 from warehouse.layout import Layout
 
 _COLOURS: Mapping[Outcome, str] = {

@@ -32,7 +32,7 @@ def test_what_cannot_run_here_says_so_before(home, tapewatch):
     told = {step["step"]: step["not_run"] for step in steps}
     assert told["audit export"] == told["audit drill"]
     assert "SUPABASE_DB_URL is not set" in told["audit export"]
-    assert told["compliance"] is None
+    assert told["compliance default"] is None
 
 
 def test_a_checklist_is_kept_and_told(home, tapewatch):
@@ -78,3 +78,21 @@ def test_a_second_maintenance_waits_no_longer_than_it_may(home, tapewatch, monke
     assert done.code == 75
     assert done.err.splitlines()[-1].startswith("TAPEWATCH-BUSY: ")
     assert not list((home / "data" / "maintenance").glob("*.json"))
+
+
+def test_each_book_that_is_served_has_a_report_and_is_made_again(full_home, tapewatch):
+    (full_home / "data" / "current" / "development-second").write_text("any\n")
+    (full_home / "data" / "current" / "staging-third").write_text("any\n")
+
+    def commands(kind):
+        told = json.loads(tapewatch("maintain", kind, "--json").out)["steps"]
+        return [step["command"] for step in told if "--portfolio" in step["command"]]
+
+    assert commands("monthly") == [
+        "tapewatch compliance --portfolio default",
+        "tapewatch compliance --portfolio second",
+    ]
+    assert commands("quarterly") == [
+        "tapewatch reproduce --portfolio default",
+        "tapewatch reproduce --portfolio second",
+    ]

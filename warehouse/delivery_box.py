@@ -85,6 +85,7 @@ class Backlog:
     state: State
 
 
+ANNOUNCED = "announced.jsonl"  # beside the boxes: what people said themselves, and who
 _STATE = TypeAdapter(State)
 _ASKED_SECONDS_MAX = 3600.0  # a Retry-After beyond it is a mistake, and would silence for ever
 ParcelT = TypeVar("ParcelT", bound=Parcel)

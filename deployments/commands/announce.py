@@ -12,14 +12,12 @@ from settings.errors import UsageError
 from settings.model import Settings
 from settings.who import user_name
 from warehouse.attempt_folder import utc_text
-from warehouse.delivery_box import delivery_folder
+from warehouse.delivery_box import ANNOUNCED, delivery_folder
 from warehouse.durable import create_private, make_folder, write_all
 from warehouse.json_text import JsonObject, line_json
 from warehouse.layout import Layout
 from warehouse.messages import Message
 from warehouse.storage_errors import typed_storage
-
-LOG = "announced.jsonl"
 
 
 class NothingSaidError(UsageError):
@@ -56,7 +54,7 @@ def announce(settings: Settings, text: str, route: Route, *, is_json: bool) -> N
         "ref": message.ref,
         "ts": ts,
     }
-    _keep(delivery_folder(Layout.of(settings), settings.environment) / LOG, told)
+    _keep(delivery_folder(Layout.of(settings), settings.environment) / ANNOUNCED, told)
     if is_json:
         print_json(told)
         return

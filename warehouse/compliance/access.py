@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from settings.model import Settings
-from warehouse.delivery_box import delivery_folder
+from warehouse.delivery_box import ANNOUNCED, delivery_folder
 from warehouse.layout import Layout
 from warehouse.retention.log import read_log
 from warehouse.run_folder import SealedRun
 
 _NOT_TOLD = "not recorded"
-_ANNOUNCED = "announced.jsonl"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def _withdrawals(layout: Layout) -> Iterator[Access]:
 
 
 def _announcements(layout: Layout, environment: str) -> Iterator[Access]:
-    path = delivery_folder(layout, environment) / _ANNOUNCED
+    path = delivery_folder(layout, environment) / ANNOUNCED
     if path.is_file():
         for line in path.read_bytes().splitlines():
             with suppress(ValueError, LookupError, TypeError):

@@ -15,6 +15,7 @@ from warehouse.run_folder import SealedRun
 from warehouse.source import hash_inputs
 from warehouse.storage_errors import typed_storage
 
+_STAGING = "staging_"
 _STAMP = re.compile(r"(?:staging_)?(\d{8}T\d{6}Z)[_-]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,12 +35,15 @@ class Old:
 def old_logs(layout: Layout, settings: Settings, now: datetime) -> Iterator[Old]:
     """Yield the log folders, of attempts and of maintenance, that are kept no longer.
 
+    Staging's may lie beside production's, and are staging's own to remove.
+
     Raises:
         StorageError: A folder cannot be read.
     """
     days = settings.retention.logs_days
-    needed = _needed_logs(layout)
-    for folder in _folders(layout.log_runs) + _folders(layout.maintenance_logs):
+    needed, is_staging = _needed_logs(layout), settings.environment == "staging"
+    found = [f for f in _folders(layout.log_runs) if f.name.startswith(_STAGING) == is_staging]
+    for folder in found + _folders(layout.maintenance_logs):
         since = _begun(folder)
         if now - since > timedelta(days=days):
             told = f"logs are kept for {days} days"

@@ -179,7 +179,8 @@ def test_no_counter_falls_when_runs_and_logs_go(home):
 def test_log_folders_go_by_their_age_except_those_that_are_needed(home):
     run = home.publish(day=FIRST, sealed_at=SEALED)
     kept = ["20250401T090000Z_young", "20250302T090000Z_running", run.name]
-    for name in (*kept, "staging_20250301T090000Z_old", "20250302T090000Z_old", "latest-of-all"):
+    beside = "staging_20250301T090000Z_old"  # another environment's
+    for name in (*kept, beside, "20250301T090000Z_old", "20250302T090000Z_old", "latest-of-all"):
         make_folder(home.layout.log_runs / name)
     home.layout.latest.symlink_to("latest-of-all")
     os.utime(home.layout.log_runs / "latest-of-all", (0, 0))
@@ -189,11 +190,11 @@ def test_log_folders_go_by_their_age_except_those_that_are_needed(home):
     done = apply(home, now=datetime(2025, 4, 15, tzinfo=UTC))
 
     assert sorted(c.name for c in done.plan.candidates) == [
+        "20250301T090000Z_old",
         "20250302T090000Z_old",
-        "staging_20250301T090000Z_old",
     ]
     left = {path.name for path in home.layout.log_runs.iterdir()}
-    assert left == {*kept, "latest-of-all", "latest"}
+    assert left == {*kept, beside, "latest-of-all", "latest"}
 
 
 def test_nothing_goes_while_a_run_is_at_work(home, tmp_path):

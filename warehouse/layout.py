@@ -115,8 +115,11 @@ class Layout:
 
     @property
     def log_trash(self) -> Path:
-        """Log folders that retention is about to unlink: logs may lie on another disk."""
-        return self.logs / "trash"
+        """Log folders that retention is about to unlink: logs may lie on another disk.
+
+        Data folders that share their logs have a trash each: each has a lock of its own.
+        """
+        return self.logs / "trash" / self.data.name
 
     @property
     def maintenance_logs(self) -> Path:

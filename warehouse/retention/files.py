@@ -42,8 +42,8 @@ def old_logs(layout: Layout, settings: Settings, now: datetime) -> Iterator[Old]
     """
     days = settings.retention.logs_days
     needed, is_staging = _needed_logs(layout), settings.environment == "staging"
-    found = [f for f in _folders(layout.log_runs) if f.name.startswith(_STAGING) == is_staging]
-    for folder in found + _folders(layout.maintenance_logs):
+    found = _folders(layout.log_runs) + _folders(layout.maintenance_logs)
+    for folder in (f for f in found if f.name.startswith(_STAGING) == is_staging):
         since = _begun(folder)
         if now - since > timedelta(days=days):
             told = f"logs are kept for {days} days"

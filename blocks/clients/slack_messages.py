@@ -20,14 +20,8 @@ from blocks.clients.slack_notices import (
     state_recovered,
     state_reminder,
 )
-from blocks.clients.slack_pages import (
-    Page,
-    daily_summary,
-    executive_briefing,
-    kpi_alert,
-    kpi_recovered,
-    kpi_reminder,
-)
+from blocks.clients.slack_pages import Page, kpi_alert, kpi_recovered, kpi_reminder
+from blocks.clients.slack_summary import daily_summary, executive_briefing
 from settings.alerting import ROLE_OF, AlertingSettings
 from warehouse.messages import Message
 

@@ -1,8 +1,7 @@
-"""The pages of messages about KPIs: alert, reminder, recovery, daily summary, briefing."""
+"""The pages of messages about one KPI: alert, reminder, recovery."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 from slack_sdk.models.blocks import Block
 
@@ -12,7 +11,6 @@ from blocks.clients.slack_figures import (
     kpi_of,
     line_crossed,
     loan_rows,
-    move_since_yesterday,
     moves,
     parts_line,
     shown,
@@ -93,69 +91,6 @@ def _story(facts: Facts) -> Iterator[Block]:
         yield table(rows)
 
 
-def daily_summary(message: Message) -> Page:
-    """Return the page of a day: every KPI, what changed, and how far it can be trusted."""
-    facts = message.facts
-    kpis = cast("Sequence[Facts]", facts["kpis"])
-    worst = next((s for s in ("critical", "unknown", "warning") if _has(kpis, s)), "ok")
-    again = ", told again" if facts["is_restatement"] else ""
-    title = f"Portfolio on {facts['as_of']}{again}: {_verdict(kpis)}"
-    return Page(ICONS[worst], title, tuple(_summary_blocks(facts)))
-
-
-def _has(kpis: Sequence[Facts], status: str) -> bool:
-    return any(kpi["status"] == status for kpi in kpis)
-
-
-def _verdict(kpis: Sequence[Facts]) -> str:
-    counts = {
-        s: sum(kpi["status"] == s for kpi in kpis) for s in ("critical", "warning", "unknown")
-    }
-    told = [f"{count} {status}" for status, count in counts.items() if count]
-    return ", ".join(told) or "all inside their lines"
-
-
-def _summary_blocks(facts: Facts) -> Iterator[Block]:
-    for kpi in facts["kpis"]:
-        yield words(_kpi_lines(kpi))
-    rows = [
-        (title_of(kpi["kpi"]), value_of(kpi), move_since_yesterday(kpi)) for kpi in facts["others"]
-    ]
-    if rows:
-        yield table([("beside them", "value", "since the run before"), *rows])
-    yield words(list(_trust_lines(facts)))
-
-
-def _kpi_lines(kpi: Facts) -> list[str]:
-    name = escape(title_of(kpi["kpi"]))
-    first = f"{ICONS[kpi['status']]} *{name}*  {value_of(kpi)}  _{kpi['status']}_"
-    if kpi["value"] is None:
-        return [first, code(str(kpi["reason"]))]
-    moved = "; ".join(moves(kpi)) or "nothing earlier to compare with"
-    parts = parts_line(kpi)
-    return [first, moved, *([f"since {kpi['since']}: {parts}"] if parts else [])]
-
-
-def _trust_lines(facts: Facts) -> Iterator[str]:
-    fresh = facts["freshness"]
-    yield f"*Freshness* {fresh['hours']} h after the end of the day, {fresh['status']}"
-    told = facts["reconciliation"]
-    if told is None:
-        yield "*Reconciliation* none: this kind of tape has no ledger"
-    else:
-        yield f"*Reconciliation* {told['matched']:,} of {told['compared']:,} snapshot rows"
-    set_apart = facts["quarantine"]["loans"]
-    yield (
-        f"*Checks* {facts['failed_checks']} of {facts['checks']} found rows; "
-        f"{set_apart:,} loans set apart"
-    )
-    if facts["restated"]:
-        yield from restated_lines(facts)
-    if facts["ledger_seen"]:
-        seen = facts["ledger_seen"]
-        yield f"*Ledger* link {seen['seq']:,} {code(seen['hash'])}"
-
-
 def restated_lines(facts: Facts) -> Iterator[str]:
     """Yield what a changed past did to the KPIs of its day."""
     told = facts["restated"]
@@ -165,16 +100,6 @@ def restated_lines(facts: Facts) -> Iterator[str]:
         name = effect["kpi"]
         known = escape(title_of(name)) if kpi_of(name) else code(name)
         yield f"• {known}: {before} → {after}"
-
-
-def executive_briefing(message: Message) -> Page:
-    """Return the page of a week: the KPIs that have thresholds."""
-    facts: Facts = message.facts
-    kpis = cast("Sequence[Facts]", facts["kpis"])
-    blocks = [words(_kpi_lines(kpi)) for kpi in kpis]
-    fresh = facts["freshness"]
-    blocks.append(words([f"Figures of {facts['as_of']}, {fresh['hours']} h old when sealed."]))
-    return Page("📈", f"Week's briefing: {_verdict(kpis)}", tuple(blocks))
 
 
 def state_name(state: str) -> str:

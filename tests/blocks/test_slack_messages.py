@@ -266,7 +266,7 @@ def test_the_summary_names_the_status_of_the_day_and_where_the_run_is_anchored()
     payload = render(summary, FLOW, "ab" * 32)
     told = "\n".join(text for _, text in texts(payload))
 
-    assert payload["text"] == "🟢 Portfolio on 2025-12-08: all inside their lines"
+    assert payload["text"] == "🟢 Summary of 2025-12-08: all inside their lines"
     assert "*Reconciliation* 100 of 100 snapshot rows" in told
     assert "ab" * 32 in told
 

@@ -43,7 +43,7 @@ HEARD = {
         (EXECUTIVE, None, "🔴 PAR 90 is critical: 6.23 %"),
         (RISK, None, "🔴 PAR 90 is critical: 6.23 %"),
         (RISK, None, "🟡 Portfolio health is in warning: 4.3 / 10"),
-        (SUMMARY, None, "🔴 Portfolio on DAY: 1 critical, 1 warning"),
+        (SUMMARY, None, "🔴 Summary of DAY: 1 critical, 1 warning"),
     },
     "run-failed": {
         (DEVOPS, "@sre-oncall", FAILED),

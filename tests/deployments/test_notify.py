@@ -30,7 +30,7 @@ def test_a_dry_run_shows_each_message_in_its_channel_and_sends_nothing(hooked, t
 
     assert done.code == 0, done.err
     assert "#fintech-reports" in done.out
-    assert re.search(r"Portfolio on \d{4}-\d\d-\d\d", done.out)
+    assert re.search(r"Summary of \d{4}-\d\d-\d\d", done.out)
     assert "ref `" in done.out
     assert slack.tries == 0
 

@@ -52,6 +52,7 @@ def _parts_facts(parts: tuple[Part, ...]) -> dict[str, JsonValue]:
     return {
         "parts": [
             {
+                "name": part.name,
                 "title": part.title,
                 "amount": text_of(part.amount),
                 "loans": part.loans,

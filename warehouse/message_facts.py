@@ -19,6 +19,8 @@ from warehouse.messages import text_of
 from warehouse.run_folder import SealedRun
 
 _VALUES = TypeAdapter(tuple[KpiValue, ...])
+# What is told beside a KPI: a loan that is written off leaves PAR 90, and nobody has paid it.
+_BESIDE = {"par_90": "written_off"}
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,22 @@ def kpi_facts(news: News, value: KpiValue) -> dict[str, JsonValue]:
         "status": value.status,
         "reason": value.reason,
         "earlier": _earlier(news, value),
+        "beside": _beside(news, value.name),
         "since": change.get("since"),
         "parts": change.get("parts"),
         "loans": change.get("loans"),
+    }
+
+
+def _beside(news: News, name: str) -> JsonValue:
+    found = next((kpi for kpi in news.kpis if kpi.name == _BESIDE.get(name)), None)
+    if found is None:
+        return None
+    return {
+        "kpi": found.name,
+        "as_of": found.as_of.isoformat(),
+        "value": text_of(found.value),
+        "earlier": _earlier(news, found),
     }
 
 

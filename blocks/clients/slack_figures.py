@@ -17,6 +17,8 @@ ICONS: Mapping[str, str] = {
     "escalation": "🔴",
     "unknown": "⚪",
 }
+RECOVERED = "✅"
+WRITTEN_OFF = "🧾"  # inside its lines again, and not because somebody paid
 _SINCE = {"day": "yesterday", "week": "a week ago", "month": "a month ago"}
 
 
@@ -102,12 +104,37 @@ def parts_line(facts: Facts) -> str | None:
     parts: Sequence[Facts] = facts.get("parts") or ()
     if not parts:
         return None
-    told = [
-        f"{part['title'].lower()} {move_text(facts['kpi'], Decimal(part['amount']))} "
-        f"({_loans(part['loans'])}{_by_book(part)})"
-        for part in sorted(parts, key=lambda part: -abs(Decimal(part["amount"])))
-    ]
-    return ", ".join(told)
+    ordered = sorted(parts, key=lambda part: -abs(Decimal(part["amount"])))
+    return ", ".join(part_text(facts, part) for part in ordered)
+
+
+def part_text(facts: Facts, part: Facts) -> str:
+    """Return one part of a move: "write-offs -0.52 pp (3 loans)"."""
+    moved = move_text(facts["kpi"], Decimal(part["amount"]))
+    return f"{part['title'].lower()} {moved} ({_loans(part['loans'])}{_by_book(part)})"
+
+
+def beside_line(facts: Facts) -> str | None:
+    """Return what is read beside a KPI, with its move: what was written off beside PAR 90."""
+    told: Facts | None = facts.get("beside")
+    if told is None:
+        return None
+    moved = "; ".join(moves(told))
+    return f"{title_of(told['kpi'])}: {value_of(told)}{moved and f', {moved}'}"
+
+
+def write_offs(facts: Facts) -> Facts | None:
+    """Return the write-offs where they are the largest part of what made a KPI better.
+
+    A loan that is written off leaves PAR 90 as one that is paid does.
+    """
+    kpi = kpi_of(facts["kpi"])
+    sign = 1 if kpi is not None and kpi.direction == "lower" else -1
+    parts: Sequence[Facts] = facts.get("parts") or ()
+    best = min(parts, key=lambda part: sign * Decimal(part["amount"]), default=None)
+    if best is None or best.get("name") != "write_off" or sign * Decimal(best["amount"]) >= 0:
+        return None
+    return best
 
 
 def _by_book(part: Facts) -> str:

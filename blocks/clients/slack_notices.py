@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from slack_sdk.models.blocks import Block
 
-from blocks.clients.slack_figures import ICONS, Facts
+from blocks.clients.slack_figures import ICONS, RECOVERED, Facts
 from blocks.clients.slack_kit import code, quoted, words
 from blocks.clients.slack_pages import Page, restated_lines, state_name
 from warehouse.messages import Message
@@ -46,7 +46,7 @@ def state_reminder(message: Message) -> Page:
 
 def state_recovered(message: Message) -> Page:
     """Return the page of a thing, no KPI, that is in order again."""
-    return _of_state(message, "✅", f"{_NAMES[message.subject]} is in order again")
+    return _of_state(message, RECOVERED, f"{_NAMES[message.subject]} is in order again")
 
 
 def _of_state(message: Message, icon: str, title: str) -> Page:

@@ -7,15 +7,20 @@ from slack_sdk.models.blocks import Block
 
 from blocks.clients.slack_figures import (
     ICONS,
+    RECOVERED,
+    WRITTEN_OFF,
     Facts,
+    beside_line,
     kpi_of,
     line_crossed,
     loan_rows,
     moves,
+    part_text,
     parts_line,
     shown,
     title_of,
     value_of,
+    write_offs,
 )
 from blocks.clients.slack_kit import code, escape, table, words
 from warehouse.messages import Message
@@ -63,11 +68,15 @@ def kpi_reminder(message: Message) -> Page:
 def kpi_recovered(message: Message) -> Page:
     """Return the page of a KPI that is inside its lines again, or less far beyond."""
     facts, told = message.facts, state_name(str(message.facts["told"]))
-    title = f"{title_of(message.subject)} has recovered: {value_of(facts)}"
-    if facts["status"] != "ok":
-        title = f"{title_of(message.subject)} is no longer {told}: {value_of(facts)}"
-    lines = [f"*{value_of(facts)}* on {facts['as_of']}. It was {told} when last told."]
-    return Page("✅", title, (words(lines), *_story(facts)))
+    name, value, written_off = title_of(message.subject), value_of(facts), write_offs(facts)
+    lines = [f"*{value}* on {facts['as_of']}. It was {told} when last told."]
+    better = "is inside its lines again" if facts["status"] == "ok" else f"is no longer {told}"
+    if written_off is not None:
+        lines.append(f"This is no recovery. It was {part_text(facts, written_off)} that did most.")
+        title = f"{name} {better}, by write-offs: {value}"
+        return Page(WRITTEN_OFF, title, (words(lines), *_story(facts)))
+    title = f"{name} {'has recovered' if facts['status'] == 'ok' else better}: {value}"
+    return Page(RECOVERED, title, (words(lines), *_story(facts)))
 
 
 def _beyond(name: str, state: str, facts: Facts) -> str:
@@ -85,6 +94,8 @@ def _story(facts: Facts) -> Iterator[Block]:
     lines = [f"It moved: {'; '.join(moves(facts))}."] if any(moves(facts)) else []
     if parts := parts_line(facts):
         lines.append(f"What moved it since {facts['since']}: {parts}.")
+    if beside := beside_line(facts):
+        lines.append(f"{beside}.")
     if lines:
         yield words(lines)
     if rows := loan_rows(facts):

@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import Block
 from blocks.clients.slack_figures import (
     ICONS,
     Facts,
+    beside_line,
     move_since_yesterday,
     moves,
     parts_line,
@@ -105,7 +106,8 @@ def _kpi_lines(kpi: Facts) -> list[str]:
         return [first, code(str(kpi["reason"]))]
     moved = "; ".join(moves(kpi)) or "nothing earlier to compare with"
     parts = parts_line(kpi)
-    return [first, moved, *([f"since {kpi['since']}: {parts}"] if parts else [])]
+    told = [f"since {kpi['since']}: {parts}" if parts else None, beside_line(kpi)]
+    return [first, moved, *(line for line in told if line)]
 
 
 def _trust_lines(facts: Facts) -> Iterator[str]:

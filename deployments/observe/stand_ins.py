@@ -17,6 +17,7 @@ from threading import Lock, Thread
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
+from blocks.clients.slack_figures import RECOVERED, WRITTEN_OFF
 from deployments.observe.block_kit import problems_of
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
@@ -25,7 +26,7 @@ _PAGERDUTY = "/v2/enqueue"
 _HEARTBEAT = "/heartbeat"
 _SLACK = "/slack/"
 _MENTION = re.compile(r"<(@[UW][A-Z0-9]+|!subteam\^S[A-Z0-9]+)>")
-_RECOVERED = "✅"
+_BETTER = (RECOVERED, WRITTEN_OFF)
 _SEVERITIES = {"critical", "error", "warning", "info"}
 
 
@@ -147,7 +148,7 @@ def _message_of_blocks(channel: str, payload: dict[str, Any]) -> Told:
     title, *lines = texts
     is_called = bool(lines) and _MENTION.fullmatch(lines[0]) is not None
     mention = lines.pop(0) if is_called else ""
-    state = "resolve" if title.startswith(_RECOVERED) else "trigger"
+    state = "resolve" if title.startswith(_BETTER) else "trigger"
     return Told(channel, title, "\n".join(lines), state, mention, payload, time.monotonic())
 
 

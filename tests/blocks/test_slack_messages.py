@@ -50,8 +50,14 @@ LOANS = [
     for n in range(3)
 ]
 PARTS = [
-    {"title": "New delinquencies", "amount": "0.0131", "loans": 12, "book": None},
-    {"title": "Cures", "amount": "-0.0011", "loans": 1, "book": "larger"},
+    {
+        "name": "new_delinquency",
+        "title": "New delinquencies",
+        "amount": "0.0131",
+        "loans": 12,
+        "book": None,
+    },
+    {"name": "cure", "title": "Cures", "amount": "-0.0011", "loans": 1, "book": "larger"},
 ]
 CHANGE = {"since": "2025-12-07", "parts": PARTS, "loans": LOANS}
 

@@ -17,7 +17,7 @@ TOKEN = "xoxb-canary-4711"  # noqa: S105 - looked for where no secret may be
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer out of turn; `how` is send, hang, reset, cut or drip."""
+    """One answer out of turn; `how` is send, hang, reset, cut, drip or slow_headers."""
 
     status: int = 200
     body: str = ""
@@ -87,10 +87,20 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = taken if answer is None else answer
         if answer.how == "hang":
             time.sleep(3)
+        elif answer.how == "slow_headers":
+            self._drip_headers()
         elif answer.how in ("reset", "cut"):
             self.connection.shutdown(SHUT_RDWR)
         else:
             self._send(answer)
+
+    def _drip_headers(self):
+        """Begin an answer and go on with it, a line at a time: each read ends in time, not all."""
+        self.connection.sendall(b"HTTP/1.0 200 OK\r\n")
+        for number in range(40):
+            self.connection.sendall(f"X-{number}: wait\r\n".encode())
+            time.sleep(0.25)
+        self.connection.sendall(b"Content-Length: 2\r\n\r\nok")
 
     def _send(self, answer):
         self.send_response(answer.status)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import JsonValue
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 
+_SLOWER = 2  # than the slowest before it an item may be: one cut short would be sent twice
 _LAST_WORDS_SECONDS = 0.5  # for a receiver that gives up exactly when its time is over
 
 
@@ -163,6 +164,9 @@ class _Work:
         self._settings = settings
         self._result = Delivered(receiver.name)
         self._thread: Thread | None = None
+        self._lock = Lock()
+        self._slowest = 0.0  # seconds of one item
+        self._is_left = False  # the time was over: what the thread still does is told nobody
         self._began = 0
 
     def start(self, order: Order, until: float) -> None:
@@ -176,18 +180,31 @@ class _Work:
     def wait(self, until: float) -> Delivered:
         assert self._thread is not None  # noqa: S101 - `start` made it
         self._thread.join(max(0.0, until - time.monotonic()) + _LAST_WORDS_SECONDS)
-        result = self._result
-        if self._thread.is_alive():
-            name = self._receiver.name
-            error = ReceiverHangsError(
-                f"{name} did not answer in time", fix=f"see whether {name} is up"
-            )
-            self._box.note_failure(error, self._settings, datetime.now(UTC))
-            result = replace(result, error=error)
+        result = self._leave() if self._thread.is_alive() else self._result
         sent, pending = result.sent, result.pending
         facts = {"receiver": result.receiver, "sent": sent, "pending": pending}
         tell_step("deliver", self._began, result.error, **facts, refused=result.refused)
         return result
+
+    def _leave(self) -> Delivered:
+        """Count one failure of a receiver that hangs; its thread counts none after this."""
+        name = self._receiver.name
+        error = ReceiverHangsError(
+            f"{name} did not answer in time", fix=f"see whether {name} is up"
+        )
+        with self._lock:
+            self._is_left = True
+            self._box.note_failure(error, self._settings, datetime.now(UTC))
+        return replace(self._result, error=error)
+
+    def _note(self, error: TapewatchError | None) -> None:
+        with self._lock:
+            if self._is_left:
+                return
+            if error is None:
+                self._box.note_success()
+            else:
+                self._box.note_failure(error, self._settings, datetime.now(UTC))
 
     def _run(self, order: Order, until: float) -> None:
         try:
@@ -208,17 +225,23 @@ class _Work:
             self._result = replace(self._result, is_waiting=bool(items))
             return
         for item in items:
-            if time.monotonic() >= until:
+            if self._is_too_late(until):
                 return
+            began = time.monotonic()
             try:
                 self._send(item, until)
             except TapewatchError as error:
                 if self._result.sent and time.monotonic() >= until:
                     return  # it took what came before: the time was over, not its strength
-                self._box.note_failure(error, self._settings, datetime.now(UTC))
+                self._note(error)
                 raise
+            self._slowest = max(self._slowest, time.monotonic() - began)
         if items:
-            self._box.note_success()
+            self._note(None)
+
+    def _is_too_late(self, until: float) -> bool:
+        """Whether an item that is begun now may arrive with nobody left to hear the answer."""
+        return until - time.monotonic() <= _SLOWER * self._slowest
 
     def _prepare(self, order: Order, now: datetime) -> None:
         if order.is_again:

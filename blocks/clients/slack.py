@@ -7,11 +7,12 @@ and log the URL. Nothing is tried twice here: the outbox tries again, and knows 
 import json
 import re
 import ssl
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ _LATER = {  # what chat.postMessage answers when it is not the message's fault
 }
 _WAIT_SECONDS = 30.0  # of an answer 429 that names no time
 _ANSWER_MAX = 65_536
+_Answer = tuple[int, str, bytes]  # status, Retry-After, body
 _FIXES = {
     "invalid_auth": "set SLACK_BOT_TOKEN to a token of the app, with the scope chat:write",
     "channel_not_found": "invite the app to the channel, or correct its name in the settings",
@@ -182,11 +184,33 @@ def post(way: Way, payload: Mapping[str, Any], seconds: float) -> str | None:
     return _judge_call(way, status, answer) if way.token else _judge_webhook(way, status, answer)
 
 
-def _ask(
+def _ask(url: str, headers: Mapping[str, str], body: Mapping[str, Any], seconds: float) -> _Answer:
+    """Return status, Retry-After and body of the answer, all of it within `seconds`.
+
+    httpx limits each read, not all of them: headers that drip would take any time. So the asking
+    has a thread of its own, and an answer that is whole when the time is over counts.
+    """
+    told: SimpleQueue[_Answer | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put(_ask_in_its_time(url, headers, body, seconds))
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+            told.put(error)
+
+    Thread(target=ask, name="slack", daemon=True).start()
+    try:
+        answer = told.get(timeout=max(0.0, seconds))
+    except Empty:
+        raise httpx.ReadTimeout("the answer takes too long") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _ask_in_its_time(
     url: str, headers: Mapping[str, str], body: Mapping[str, Any], seconds: float
-) -> tuple[int, str, bytes]:
-    """Return status, Retry-After and body of the answer, all of it within `seconds`."""
-    until = time.monotonic() + seconds
+) -> _Answer:
     timeout = {name: seconds for name in ("connect", "read", "write", "pool")}
     request = httpx.Request(
         "POST",
@@ -201,8 +225,8 @@ def _ask(
         with closing(response):
             for chunk in response.iter_raw():
                 answer += chunk
-                if time.monotonic() > until or len(answer) > _ANSWER_MAX:
-                    raise httpx.ReadTimeout("the answer takes too long")
+                if len(answer) > _ANSWER_MAX:
+                    raise httpx.ReadError("the answer is too long")
             return response.status_code, response.headers.get("retry-after", ""), answer
 
 

@@ -140,6 +140,22 @@ def test_a_message_takes_no_longer_than_it_may(slack, answer):
     assert time.monotonic() - started < 1.5
 
 
+def test_headers_that_come_one_by_one_take_no_longer_than_the_message_may(slack):
+    slack.answers.append(Answer(how="slow_headers"))  # whole after ten seconds
+    started = time.monotonic()
+
+    with pytest.raises(LATER, match="ReadTimeout"):
+        post(webhook(slack), MESSAGE, 0.5)
+
+    assert time.monotonic() - started < 5
+
+
+def test_an_answer_that_is_whole_counts_however_long_it_took(slack):
+    slack.answers.append(Answer(200, "ok", how="drip"))  # a letter each 0.3 s
+
+    assert post(webhook(slack), MESSAGE, 20) is None
+
+
 def test_nobody_listening_is_a_failure_for_now():
     hook = {"SLACK_WEBHOOK_TOKEN": "http://127.0.0.1:9/services/x"}
 

@@ -211,6 +211,41 @@ def test_receivers_are_served_side_by_side_and_a_hanging_one_delays_nobody(
     assert Outbox(layout, "hanging", "production").state().failures == 1
 
 
+def left_hanging(layout, settings, failing):
+    """Deliver to a receiver that answers when the time is long over; return its box then."""
+    freed = threading.Event()
+
+    def wait(item):
+        freed.wait(30)
+        failing(item)
+
+    sent_to(layout, settings, Store("late", failing=wait), seconds=0.6)
+    [thread] = [each for each in threading.enumerate() if each.name == "late"]
+    freed.set()
+    thread.join()
+    return Outbox(layout, "late", "production")
+
+
+def test_a_receiver_that_hangs_and_then_fails_has_failed_once(layout, settings, attempts):
+    assert left_hanging(layout, settings, down).state().failures == 1
+
+
+def test_what_arrives_after_all_is_not_sent_again(layout, settings, attempts):
+    box = left_hanging(layout, settings, lambda item: None)
+
+    assert [item.name for item in box.pending()] == attempts[1:]
+    assert box.state().failures == 1  # it is left alone for a while all the same
+
+
+def test_no_item_is_begun_that_could_be_cut_short(layout, settings, attempts):
+    store = Store("slow", failing=lambda item: time.sleep(0.8))
+
+    (result,) = sent_to(layout, settings, store, seconds=2.5)  # 2.0 s to send in
+
+    assert store.tries == store.got == attempts[:1]  # after 0.8 s, less than twice that is left
+    assert (result.sent, result.pending, result.error) == (1, 2, None)
+
+
 def test_a_mistake_in_a_receiver_is_told_and_stops_nobody_else(layout, settings, attempts):
     def broken(_item):
         raise ZeroDivisionError("secret-4711")

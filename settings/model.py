@@ -254,7 +254,9 @@ class DeliverySettings(Section):
     retry_seconds: Seconds  # before the first retry; it doubles with each
     retry_max_seconds: Seconds
     message_cooldown_minutes: Annotated[int, Field(ge=0, le=1_440)]  # between two of one kind
-    messages_a_day: AtLeastOne  # of the environment; critical ones are never held back
+    messages_a_day: (
+        AtLeastOne  # of the environment; critical ones and summaries are never held back
+    )
     message_days: Days  # an older message is not sent any more, and that is told
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,20 +225,44 @@ class _Work:
         if self._box.state().is_resting(now, self._settings, is_now=order.is_now):
             self._result = replace(self._result, is_waiting=bool(items))
             return
-        for item in items:
-            if self._is_too_late(until):
-                return
-            began = time.monotonic()
-            try:
-                self._send(item, until)
-            except TapewatchError as error:
-                if self._result.sent and time.monotonic() >= until:
-                    return  # it took what came before: the time was over, not its strength
-                self._note(error)
-                raise
-            self._slowest = max(self._slowest, time.monotonic() - began)
+        with closing(self._turns(items, now)) as turns:
+            for item in turns:
+                if self._is_too_late(until) or not self._try(item, until):
+                    return
         if items:
             self._note(None)
+
+    def _turns(self, items: Sequence[Parcel], now: datetime) -> Generator[Parcel, None, None]:
+        """Yield what the day has room for, and then what stands for the rest.
+
+        An item takes its place when it is its turn, and keeps it once it was sent: what a channel
+        that rests or fails has to say takes none from the others.
+        """
+        held: list[Parcel] = []
+        for item in items:
+            if not self._box.take_place(item, now):
+                held.append(item)
+                continue
+            sent = self._result.sent
+            try:
+                yield item
+            finally:
+                if self._result.sent == sent:
+                    self._box.give_place_back()
+        yield from self._box.in_short(held, now)
+
+    def _try(self, item: Parcel, until: float) -> bool:
+        """Send one item; return whether there may be time for another."""
+        began = time.monotonic()
+        try:
+            self._send(item, until)
+        except TapewatchError as error:
+            if self._result.sent and time.monotonic() >= until:
+                return False  # it took what came before: the time was over, not its strength
+            self._note(error)
+            raise
+        self._slowest = max(self._slowest, time.monotonic() - began)
+        return True
 
     def _is_too_late(self, until: float) -> bool:
         """Whether an item that is begun now may arrive with nobody left to hear the answer."""

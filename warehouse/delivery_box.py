@@ -133,6 +133,19 @@ class Box(ABC, Generic[ParcelT, AnswerT]):
         pending = self.pending(store)
         return pending, len(pending)
 
+    def take_place(self, item: ParcelT, now: datetime) -> bool:
+        """Return whether the day has room for one more item; it always has, as a rule."""
+        del item, now
+        return True
+
+    def give_place_back(self) -> None:
+        """Learn that an item which took a place was not sent; nothing as a rule."""
+
+    def in_short(self, held: Sequence[ParcelT], now: datetime) -> Iterable[ParcelT]:
+        """Return what stands for the items that the day had no room for; nothing as a rule."""
+        del held, now
+        return ()
+
     def expired(
         self, now: datetime, settings: DeliverySettings
     ) -> Iterable[tuple[ParcelT, RefusedError]]:

@@ -23,6 +23,7 @@ from warehouse.failpoints import fail_point
 from warehouse.json_text import pretty_json
 from warehouse.layout import Layout
 from warehouse.mail import Mail, MessageItem
+from warehouse.messages import Message
 
 _PREFIX = "slack-"
 _NEWS = timedelta(days=1)  # before a channel is first told anything
@@ -59,15 +60,25 @@ class Allowance:
         self._left: int | None = None
         self._lock = Lock()  # the channels are served side by side
 
-    def take(self, now: datetime, *, is_critical: bool) -> bool:
-        """Count one more message; return whether it may be sent. A critical one always may."""
+    def take(self, now: datetime, message: Message) -> bool:
+        """Count one more message; return whether it may be sent.
+
+        A critical one always may, and so may the summary of the day, which is what stays readable
+        of a busy one.
+        """
+        is_free = message.severity == "critical" or message.kind == "daily_summary"
         with self._lock:
             if self._left is None:
                 self._left = self._a_day - self._sent(now)
-            if self._left <= 0 and not is_critical:
+            if self._left <= 0 and not is_free:
                 return False
             self._left -= 1
             return True
+
+    def give_back(self) -> None:
+        """Count one less: it was not sent after all."""
+        with self._lock:
+            self._left = (self._left or 0) + 1
 
     def _sent(self, now: datetime) -> int:
         """Count the messages of the day: a digest was one, whatever it stood for."""
@@ -108,21 +119,34 @@ class MessageBox(Box[MessageItem, Posted]):
     def due(
         self, store: str, now: datetime, settings: DeliverySettings
     ) -> tuple[Sequence[MessageItem], int]:
-        """Return the messages whose time has come, the rest of a full day as one digest.
+        """Return the messages whose time has come.
 
         Raises:
             StorageError: A folder cannot be read.
         """
         minutes = timedelta(minutes=settings.message_cooldown_minutes)
         pending = self._unsettled(_cooled(self._items, minutes))
-        ready = [item for item in pending if item.since <= now]
-        sent: list[MessageItem] = []
-        rest: list[MessageItem] = []
-        for item in ready:
-            is_critical = item.message.severity == "critical"
-            may_go = self._allowance is None or self._allowance.take(now, is_critical=is_critical)
-            (sent if may_go else rest).append(item)
-        return [*sent, *self._digest(rest, now)], len(pending)
+        return [item for item in pending if item.since <= now], len(pending)
+
+    def take_place(self, item: MessageItem, now: datetime) -> bool:
+        """Return whether the day has room for one more message."""
+        return self._allowance is None or self._allowance.take(now, item.message)
+
+    def give_place_back(self) -> None:
+        """Count a message no longer that was not sent."""
+        if self._allowance is not None:
+            self._allowance.give_back()
+
+    def in_short(self, held: Sequence[MessageItem], now: datetime) -> Iterator[MessageItem]:
+        """Yield the digest of what a full day has no room for; once a day, then they wait."""
+        route = route_of(self._receiver)
+        if not held or route is None:
+            return
+        day = now.astimezone(UTC).date().isoformat()
+        told = [item.message for item in held]
+        message = digest_message(self._environment, route, day, told)
+        if not (self._root / "received" / f"{message.id}.json").is_file():
+            yield MessageItem(message.id, held[-1].since, message, covers=tuple(held))
 
     def expired(
         self, now: datetime, settings: DeliverySettings
@@ -201,17 +225,6 @@ class MessageBox(Box[MessageItem, Posted]):
     @property
     def _items(self) -> list[MessageItem]:
         return self._mail.of(route_of(self._receiver), self._receiver)
-
-    def _digest(self, rest: list[MessageItem], now: datetime) -> Iterator[MessageItem]:
-        """Yield what stands for the messages of a full day; once a day, then they wait."""
-        route = route_of(self._receiver)
-        if not rest or route is None:
-            return
-        day = now.astimezone(UTC).date().isoformat()
-        told = [item.message for item in rest]
-        message = digest_message(self._environment, route, day, told)
-        if not (self._root / "received" / f"{message.id}.json").is_file():
-            yield MessageItem(message.id, rest[-1].since, message, covers=tuple(rest))
 
 
 def _age(item: MessageItem) -> tuple[datetime, int, str]:

@@ -13,7 +13,7 @@ from blocks.clients.slack import (
     way_of,
 )
 from settings.load import load_settings
-from tests.slack_server import TOKEN, Answer, serve_slack
+from tests.slack_server import TOKEN, Answer
 from warehouse.delivery_box import AskedToWaitError
 
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
@@ -22,12 +22,6 @@ MESSAGE = {
     "blocks": [{"type": "section", "text": {"type": "plain_text", "text": "hello"}}],
 }
 LATER, NEVER = SlackUnavailableError, SlackRefusedError
-
-
-@pytest.fixture
-def slack():
-    with serve_slack() as served:
-        yield served
 
 
 def settings_of(**variables):

@@ -9,31 +9,13 @@ from pathlib import Path
 import pytest
 
 from settings.alerting import ROUTES
-from tests.slack_server import TOKEN, Answer, serve_slack
-from tests.warehouse.channel_desk import ChannelDesk, said
+from tests.slack_server import TOKEN, Answer
+from tests.warehouse.channel_desk import ChannelDesk, said, shown
 from warehouse.message_box import MessageBox
 from warehouse.withdrawn import withdraw
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DEVOPS, RISK, COMPLIANCE = "pipeline_failures", "risk_alerts", "compliance_updates"
-
-
-@pytest.fixture
-def slack():
-    with serve_slack() as served:
-        yield served
-
-
-@pytest.fixture
-def desk(tmp_path, slack):
-    made = ChannelDesk(tmp_path, slack)
-    made.send()  # from now on the channels are told
-    return made
-
-
-def shown(slack, route=RISK):
-    """Return what was announced in a channel, in the order it came."""
-    return [p["blocks"][1]["text"]["text"] for where, p in slack.taken if where == route]
 
 
 def test_every_message_is_told_once_and_oldest_first(desk, slack):
@@ -210,46 +192,6 @@ def test_a_message_that_cannot_be_drawn_is_refused_and_holds_up_no_other(desk, s
 
     assert shown(slack) == ["after it"]
     assert (result.sent, result.refused, result.error.code) == (1, 1, "MESSAGE_NOT_DRAWN")
-
-
-def test_beyond_the_days_limit_the_rest_is_one_digest_and_critical_ones_are_told(tmp_path, slack):
-    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="5")
-    for number in range(8):
-        desk.seal(said(f"n{number}"), ago=(20 - number) * HOUR)
-    desk.seal(said("grave", severity="critical"), ago=HOUR)
-
-    result = desk.send()["risk-alerts"]
-    again = desk.send()["risk-alerts"]
-
-    *told, grave, digest = [p for where, p in slack.taken if where == RISK]
-    assert [p["blocks"][1]["text"]["text"] for p in told] == [f"n{n}" for n in range(5)]
-    assert grave["blocks"][1]["text"]["text"] == "grave"
-    assert "3 more messages of a busy day" in digest["text"]
-    assert (result.sent, result.pending, again.sent, again.pending) == (9, 0, 0, 0)
-
-
-def test_a_day_has_one_digest_a_channel_and_what_comes_later_waits(tmp_path, slack):
-    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="1")
-    desk.seal(said("n1"), said("n2"))
-    desk.send()
-    desk.seal(said("n3"))
-
-    result = desk.send()["risk-alerts"]
-
-    assert (result.sent, result.pending, len(slack.taken)) == (0, 1, 2)
-
-
-def test_a_digest_that_is_refused_takes_all_it_stands_for_with_it(tmp_path, slack):
-    desk = ChannelDesk(tmp_path, slack, TAPEWATCH_DELIVERY__MESSAGES_A_DAY="1")
-    desk.seal(said("n1"))
-    desk.send()
-    desk.seal(said("n2"), said("n3"))
-    slack.answers.append(Answer(410, "channel_is_archived"))
-
-    result = desk.send()["risk-alerts"]
-
-    assert (result.refused, result.pending) == (2, 0)
-    assert len(desk.box(RISK).backlog().refused) == 2
 
 
 def test_a_message_that_was_not_taken_for_a_week_is_given_up_and_that_is_told(desk, slack):

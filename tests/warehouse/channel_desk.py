@@ -85,3 +85,8 @@ def said(text="hello", route="risk_alerts", severity="info", subject="", not_bef
     return Message(
         "", "announcement", route, severity, "default", subject or text, facts, not_before
     )
+
+
+def shown(slack, route="risk_alerts"):
+    """Return what was announced in a channel, in the order it came."""
+    return [p["blocks"][1]["text"]["text"] for where, p in slack.taken if where == route]

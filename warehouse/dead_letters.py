@@ -1,9 +1,9 @@
 """Messages that no run has sealed: what a receiver refused for good, and a full day in short."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -26,47 +26,63 @@ class MessageExpiredError(RefusedError):
 
 
 @dataclass(frozen=True)
-class _Refusal:
-    """What refused/<item>.json says."""
+class Refusal:
+    """What refused/<item>.json says, and who refused."""
 
     item: str
     refused_at: AwareDatetime
     code: str
     message: str
+    receiver: str = ""
 
 
-_REFUSAL = TypeAdapter(_Refusal)
+_REFUSAL = TypeAdapter(Refusal)
 
 
-def dead_letters(folder: Path, environment: str, teller: str) -> Iterator[tuple[datetime, Message]]:
+def read_refusals(folder: Path) -> tuple[Refusal, ...]:
+    """Return all that receivers refused; `folder` is where the deliveries of an environment lie."""
+    found: list[Refusal] = []
+    for path in sorted(folder.glob("*/refused/*.json")):
+        with suppress(OSError, ValidationError):
+            told = _REFUSAL.validate_json(path.read_bytes())
+            found.append(replace(told, receiver=path.parent.parent.name))
+    return tuple(found)
+
+
+def refusal_notices(
+    refusals: Iterable[Refusal], environment: str, teller: str
+) -> Iterator[tuple[datetime, Message]]:
     """Yield one message for all that a receiver refused on one day for one reason.
 
+    One more refusal makes another message, so that it is told as well.
+
     Args:
-        folder: Where the deliveries of the environment lie.
+        refusals: Of every receiver.
         environment: Whose they are.
         teller: The channel that tells. What it refuses itself cannot be told in it; what it
             missed for too long can.
     """
-    found: dict[tuple[str, str, str], list[_Refusal]] = {}
-    for path in folder.glob("*/refused/*.json"):
-        with suppress(OSError, ValidationError):
-            told = _REFUSAL.validate_json(path.read_bytes())
-            receiver = path.parent.parent.name
-            if receiver != teller or told.code == MessageExpiredError.code:
-                key = receiver, told.code, told.refused_at.date().isoformat()
-                found.setdefault(key, []).append(told)
+    found: dict[tuple[str, str, str], list[Refusal]] = {}
+    for told in refusals:
+        if told.receiver != teller or told.code == MessageExpiredError.code:
+            key = told.receiver, told.code, told.refused_at.date().isoformat()
+            found.setdefault(key, []).append(told)
     for (receiver, code, day), letters in found.items():
-        first = min(letters, key=lambda letter: letter.refused_at)
+        first, last = (
+            pick(letters, key=lambda letter: (letter.refused_at, letter.item))
+            for pick in (min, max)
+        )
         facts: dict[str, JsonValue] = {
             "environment": environment,
             "receiver": receiver,
             "code": code,
-            "message": first.message,
+            "message": last.message,
             "items": len(letters),
         }
-        source = str(uuid5(_SOURCE, f"{environment}/{receiver}/{code}/{day}"))
+        told = f"{environment}/{receiver}/{code}/{day}/{len(letters)}/{first.item}"
+        source = str(uuid5(_SOURCE, told))
         yield (
-            first.refused_at,
+            last.refused_at,
             Message(
                 id=message_id(source, "delivery_refused", receiver, FALLBACK),
                 kind="delivery_refused",
@@ -77,6 +93,17 @@ def dead_letters(folder: Path, environment: str, teller: str) -> Iterator[tuple[
                 facts=facts,
             ),
         )
+
+
+def forwarded(message: Message, receiver: str) -> Message:
+    """Return a message that `receiver` did not take as the fallback channel tells it."""
+    return replace(
+        message,
+        id=message_id(message.id, message.kind, message.subject, FALLBACK),
+        route=FALLBACK,
+        facts={**message.facts, "meant_for": receiver},
+        not_before=None,
+    )
 
 
 def digest_message(environment: str, route: Route, day: str, told: Sequence[Message]) -> Message:

@@ -22,7 +22,7 @@ from settings.errors import (
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import describe_error
 from warehouse.delivery_box import Box, Parcel, RefusedError, delivery_folder
-from warehouse.delivery_boxes import open_boxes
+from warehouse.delivery_boxes import is_fallback, open_boxes
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
@@ -117,6 +117,8 @@ def deliver(
 ) -> tuple[Delivered, ...]:
     """Send every receiver what it lacks, oldest first, until all is sent or the time is over.
 
+    What one of them refuses is then told in the fallback channel, if there is one.
+
     Raises:
         LockHeldError: Another delivery is at work.
         StorageError: The disk refused.
@@ -125,12 +127,28 @@ def deliver(
     with hold_lock(folder / "lock", "delivery", datetime.now(UTC)):
         _sweep(folder)
         until = time.monotonic() + max(0.0, order.seconds - _LAST_WORDS_SECONDS)
-        names = [receiver.name for receiver in receivers]
-        boxes = open_boxes(layout, names, environment, settings)
-        works = [_Work(r, box, settings) for r, box in zip(receivers, boxes, strict=True)]
-        for work in works:
-            work.start(order, until)
-        return tuple(work.wait(until) for work in works)
+
+        def send_to(some: Sequence[Receiver]) -> list[Delivered]:
+            boxes = open_boxes(layout, [each.name for each in some], environment, settings)
+            works = [_Work(each, box, settings) for each, box in zip(some, boxes, strict=True)]
+            for work in works:
+                work.start(order, until)
+            return [work.wait(until) for work in works]
+
+        told = send_to(receivers)
+        fallback = [each for each in receivers if is_fallback(each.name)]
+        if any(result.refused for result in told):
+            more = {result.receiver: result for result in send_to(fallback)}
+            told = [_both(result, more.get(result.receiver)) for result in told]
+        return tuple(told)
+
+
+def _both(first: Delivered, then: Delivered | None) -> Delivered:
+    """Return how two deliveries to one receiver went together."""
+    if then is None:
+        return first
+    sent, refused = first.sent + then.sent, first.refused + then.refused
+    return replace(then, sent=sent, refused=refused, error=first.error or then.error)
 
 
 def try_to_deliver(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from settings.model import DeliverySettings
+from warehouse.dead_letters import FALLBACK
 from warehouse.delivery_box import Box
 from warehouse.layout import Layout
 from warehouse.mail import Mail
@@ -16,6 +17,11 @@ def open_box(layout: Layout, receiver: str, environment: str) -> Box[Any, Any]:
     if route_of(receiver) is None:
         return Outbox(layout, receiver, environment)
     return MessageBox(layout, receiver, environment)
+
+
+def is_fallback(receiver: str) -> bool:
+    """Return whether a receiver is the channel that tells what others refused."""
+    return route_of(receiver) == FALLBACK
 
 
 def open_boxes(

@@ -9,7 +9,7 @@ from threading import Lock
 from settings.alerting import Route
 from warehouse.attempt_messages import attempt_messages
 from warehouse.attempt_state import list_attempts
-from warehouse.dead_letters import dead_letters
+from warehouse.dead_letters import FALLBACK, forwarded, read_refusals, refusal_notices
 from warehouse.delivery_box import Parcel, delivery_folder
 from warehouse.layout import Layout
 from warehouse.messages import Message, read_messages
@@ -35,9 +35,11 @@ class Mail:
     """The messages of one environment; what comes after the first look is of the next delivery."""
 
     def __init__(self, layout: Layout, environment: str) -> None:
-        """Read nothing before it is asked."""
+        """Read what was refused until now; nothing else before it is asked."""
         self._layout = layout
         self._environment = environment
+        # now, not when the fallback's turn has come: others are refused something meanwhile
+        self._refusals = read_refusals(delivery_folder(layout, environment))
         self._lock = Lock()  # the channels are served side by side
 
     def of(self, route: Route | None, receiver: str) -> list[MessageItem]:
@@ -48,8 +50,8 @@ class Mail:
         """
         with self._lock:
             items = self._items
-        told = (*items, *self._of_dead_letters(receiver))
-        return [item for item in told if item.message.route == route]
+        told = [item for item in items if item.message.route == route]
+        return [*told, *self._of_dead_letters(receiver)] if route == FALLBACK else told
 
     @cached_property
     def _items(self) -> tuple[MessageItem, ...]:
@@ -70,6 +72,14 @@ class Mail:
                     yield MessageItem(message.id, since, message)
 
     def _of_dead_letters(self, receiver: str) -> Iterator[MessageItem]:
-        folder = delivery_folder(self._layout, self._environment)
-        for since, message in dead_letters(folder, self._environment, receiver):
+        """Yield what receivers refused: how much of it, and what was critical as it stands."""
+        for since, message in refusal_notices(self._refusals, self._environment, receiver):
             yield MessageItem(message.id, since, message)
+        known = {item.name: item for item in self._items}
+        for refusal in self._refusals:
+            item = known.get(refusal.item)
+            if item is None or refusal.receiver == receiver:
+                continue
+            if item.message.severity == "critical":
+                message = forwarded(item.message, refusal.receiver)
+                yield MessageItem(message.id, refusal.refused_at, message, item.run)

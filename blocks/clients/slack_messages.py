@@ -36,7 +36,7 @@ def render(
     page = page_of(message)
     title = f"{page.icon} {page.title}"
     links = list(_links(message, page, alerting))
-    blocks = [header(title), *_mention(message, alerting), *page.blocks]
+    blocks = [header(title), *_mention(message, alerting), *_detour(message), *page.blocks]
     blocks += [context(links)] if links else []
     is_whole = message.kind == "daily_summary"  # the others need no more than their run's name
     blocks.append(context(_small_print(message, manifest_sha256 if is_whole else None)))
@@ -56,6 +56,12 @@ def _mention(message: Message, alerting: AlertingSettings) -> Iterator[Block]:
         return
     if mention := alerting.mentions.mention(role):
         yield words([mention])
+
+
+def _detour(message: Message) -> Iterator[Block]:
+    """Say of a critical message for whom it was, where its own channel did not take it."""
+    if meant_for := message.facts.get("meant_for"):
+        yield words([f"{code(str(meant_for))} did not take this: whom it is for has not read it."])
 
 
 def _is_better(message: Message) -> bool:

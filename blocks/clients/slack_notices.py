@@ -95,13 +95,11 @@ def _failure_blocks(facts: Facts) -> Iterator[Block]:
 def delivery_refused(message: Message) -> Page:
     """Return the page of what a receiver will never take."""
     facts = message.facts
-    items = "1 item" if facts["items"] == 1 else f"{facts['items']:,} items"
-    told = words(
-        [
-            f"{items} will not be sent again by themselves. Once mended: "
-            "`tapewatch deliver --retry-refused`."
-        ]
-    )
+    items, alone = f"{facts['items']:,} items", "themselves"
+    if facts["items"] == 1:
+        items, alone = "1 item", "itself"
+    mend = "Once mended: `tapewatch deliver --retry-refused`."
+    told = words([f"{items} will not be sent again by {alone}. {mend}"])
     title = f"{facts['receiver']} refused what it was sent: {facts['code']}"
     return Page("📪", title, (quoted(str(facts["message"])), told), "DeliveryRefused")
 

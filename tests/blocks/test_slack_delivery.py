@@ -2,11 +2,7 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from settings.alerting import ROUTES
 from tests.slack_server import TOKEN, Answer
@@ -98,47 +94,6 @@ def test_a_retry_after_of_years_silences_nobody_for_longer_than_an_hour(desk, sl
     assert desk.box(RISK).state().not_before <= datetime.now(UTC) + HOUR
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Answer(403, "invalid_token"), Answer(404, "channel_not_found"), Answer(410, "is_archived")],
-)
-def test_what_is_refused_for_good_is_told_in_devops_once(desk, slack, answer):
-    desk.seal(said("lost 1", COMPLIANCE), said("lost 2", COMPLIANCE))
-    slack.answers += [answer, answer]
-
-    result = desk.send()["compliance-updates"]
-    for _ in range(2):
-        desk.send()
-
-    assert (result.refused, result.pending, result.error.code) == (2, 0, "SLACK_REFUSED")
-    assert shown(slack, COMPLIANCE) == []
-    assert len(desk.box(COMPLIANCE).backlog().refused) == 2  # what DeliveryRefused alerts on
-    [text] = slack.texts(DEVOPS)
-    assert "slack-compliance-updates refused what it was sent: SLACK_REFUSED" in text
-
-
-def test_a_devops_channel_that_is_gone_has_nobody_else_to_tell(desk, slack):
-    desk.seal(said("lost", DEVOPS))
-    slack.answers.append(Answer(404, "no_service"))
-
-    for _ in range(3):
-        desk.send()
-
-    assert slack.taken == []
-    assert desk.box(DEVOPS).backlog().pending == 0
-
-
-def test_what_was_refused_is_told_when_somebody_asks_for_it(desk, slack):
-    desk.seal(said("lost"))
-    slack.answers.append(Answer(404, "no_service"))
-    desk.send()
-
-    desk.box(RISK).retry_refused()
-    desk.send()
-
-    assert shown(slack) == ["lost"]
-
-
 def test_a_message_waits_for_its_time(desk, slack):
     later = datetime.now(UTC) + HOUR
     desk.seal(said("monday", not_before=later), said("now"))
@@ -182,30 +137,6 @@ def test_a_run_that_was_taken_back_has_no_more_to_say(desk, slack):
     desk.send()
 
     assert shown(slack) == ["right figures"]
-
-
-def test_a_message_that_cannot_be_drawn_is_refused_and_holds_up_no_other(desk, slack):
-    broken = said("broken")
-    desk.seal(replace(broken, facts={}), said("after it"))
-
-    result = desk.send()["risk-alerts"]
-
-    assert shown(slack) == ["after it"]
-    assert (result.sent, result.refused, result.error.code) == (1, 1, "MESSAGE_NOT_DRAWN")
-
-
-def test_a_message_that_was_not_taken_for_a_week_is_given_up_and_that_is_told(desk, slack):
-    begun = desk.layout.delivery / "staging/slack-risk-alerts/begun.json"
-    begun.write_text(json.dumps((datetime.now(UTC) - 20 * DAY).isoformat()))
-    desk.seal(said("old"), ago=8 * DAY)
-    desk.seal(said("new"), ago=6 * DAY)
-
-    result = desk.send()["risk-alerts"]
-    desk.send()
-
-    assert shown(slack) == ["new"]
-    assert result.refused == 1
-    assert "MESSAGE_EXPIRED" in slack.texts(DEVOPS)[0]
 
 
 def test_who_is_told_for_the_first_time_is_not_told_of_what_is_long_past(tmp_path, slack):
@@ -278,17 +209,6 @@ def test_a_kill_between_answer_and_receipt_costs_one_repetition_with_the_same_re
 
     assert shown(slack) == ["one", "one", "two"]
     assert slack.refs()[0] == slack.refs()[1]
-
-
-def test_a_message_that_was_altered_after_its_seal_is_not_told(desk, slack):
-    folder: Path = desk.seal(said("true"))
-    path = folder / "messages.json"
-    path.write_text(path.read_text().replace("true", "false"))
-
-    result = desk.send()["risk-alerts"]
-
-    assert shown(slack) == []
-    assert (result.refused, result.error.code) == (1, "HASH_MISMATCH")
 
 
 def test_no_url_of_a_webhook_is_in_any_file(desk, slack, tmp_path):

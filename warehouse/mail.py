@@ -1,19 +1,25 @@
 """All that is told in Slack: sealed messages, failed attempts, dead letters; read once for all."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
 from settings.alerting import Route
+from settings.errors import TapewatchError
 from warehouse.attempt_messages import attempt_messages
 from warehouse.attempt_state import list_attempts
 from warehouse.dead_letters import FALLBACK, forwarded, read_refusals, refusal_notices
 from warehouse.delivery_box import Parcel, delivery_folder
 from warehouse.layout import Layout
+from warehouse.manifest import Manifest, load_manifest
 from warehouse.messages import Message, read_messages
 from warehouse.run_folder import standing_folders
+
+_OF_A_WHOLE_RUN = ("daily_summary", "executive_briefing")
+_DATE_LENGTH = len("2025-12-26")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Mail:
         self._environment = environment
         # now, not when the fallback's turn has come: others are refused something meanwhile
         self._refusals = read_refusals(delivery_folder(layout, environment))
+        self._superseded: dict[str, set[Path]] = {}  # by day, those that were asked for
         self._lock = Lock()  # the channels are served side by side
 
     def of(self, route: Route | None, receiver: str) -> list[MessageItem]:
@@ -52,6 +59,19 @@ class Mail:
             items = self._items
         told = [item for item in items if item.message.route == route]
         return [*told, *self._of_dead_letters(receiver)] if route == FALLBACK else told
+
+    def has_say(self, item: MessageItem) -> bool:
+        """Return whether what a message tells of a whole run is told by no later run of the day.
+
+        Alerts are no such thing: the later run does not repeat what was sealed as told.
+        """
+        if item.run is None or item.message.kind not in _OF_A_WHOLE_RUN:
+            return True
+        with self._lock:
+            day = item.run.name[:_DATE_LENGTH]
+            if day not in self._superseded:
+                self._superseded[day] = _superseded(self._layout, day)
+            return item.run not in self._superseded[day]
 
     @cached_property
     def _items(self) -> tuple[MessageItem, ...]:
@@ -83,3 +103,16 @@ class Mail:
             if item.message.severity == "critical":
                 message = forwarded(item.message, refusal.receiver)
                 yield MessageItem(message.id, refusal.refused_at, message, item.run)
+
+
+def _superseded(layout: Layout, day: str) -> set[Path]:
+    """Return the folders of a day whose run another one of the day names as superseded."""
+    folders = [folder for folder in standing_folders(layout) if folder.name.startswith(day)]
+    if len(folders) < 2:
+        return set()
+    runs: dict[Path, Manifest] = {}
+    for folder in folders:
+        with suppress(TapewatchError):  # one that cannot be read supersedes nothing
+            runs[folder] = load_manifest(folder)
+    named = {run_id for manifest in runs.values() for run_id in manifest.supersedes}
+    return {folder for folder, manifest in runs.items() if manifest.run_id in named}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Lock
 
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
@@ -145,7 +146,7 @@ class MessageBox(Box[MessageItem, Posted]):
         day = now.astimezone(UTC).date().isoformat()
         told = [item.message for item in held]
         message = digest_message(self._environment, route, day, told)
-        if not (self._root / "received" / f"{message.id}.json").is_file():
+        if not self.has_received(message.id):
             yield MessageItem(message.id, held[-1].since, message, covers=tuple(held))
 
     def expired(
@@ -171,6 +172,10 @@ class MessageBox(Box[MessageItem, Posted]):
         path = self._root / "begun.json"
         if not path.is_file():
             durable_write(make_folder(self._root) / path.name, pretty_json(utc_text(now)))
+
+    def has_received(self, name: str) -> bool:
+        """Return whether a message has arrived."""
+        return self._receipt(name).is_file()
 
     def keep_receipt(self, item: MessageItem, answer: Posted, store: str, now: datetime) -> None:
         """Write down that the message has arrived, and all that a digest stands for.
@@ -204,9 +209,13 @@ class MessageBox(Box[MessageItem, Posted]):
         more: dict[str, JsonValue],
     ) -> None:
         told = {"item": item.name, "store": store, "received_at": utc_text(now)}
-        folder = make_folder(self._root / "received")
-        durable_write(folder / f"{item.name}.json", pretty_json({**told, **asdict(answer), **more}))
+        path = self._receipt(item.name)
+        make_folder(path.parent)
+        durable_write(path, pretty_json({**told, **asdict(answer), **more}))
         self._forget_refusal(item.name)
+
+    def _receipt(self, name: str) -> Path:
+        return self._root / "received" / f"{name}.json"
 
     def _unsettled(self, items: Iterable[MessageItem]) -> list[MessageItem]:
         """Leave out what was received or refused, and what was before the channel's time."""
@@ -215,7 +224,7 @@ class MessageBox(Box[MessageItem, Posted]):
         since = self._begun()
         left = [item for item in items if item.name not in known]
         fresh = [item for item in left if since is None or item.since >= since - _NEWS]
-        return sorted(fresh, key=_age)
+        return sorted(filter(self._mail.has_say, fresh), key=_age)
 
     def _begun(self) -> datetime | None:
         with suppress(OSError, ValidationError):

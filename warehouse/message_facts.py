@@ -35,6 +35,7 @@ class News:
     log_folder: str  # of the attempt: where its report will be
     ledger_seen: JsonObject | None
     changes: Mapping[str, JsonObject]  # by KPI: `parts` and `loans` of its move, where known
+    lost_briefings: frozenset[str] = frozenset()  # ids: unsent, of runs that have no say now
 
     @property
     def is_new_day(self) -> bool:

@@ -39,7 +39,7 @@ EXECUTIVE: Route = "executive_briefing"
 _COMPLIANCE: tuple[Route, ...] = ("compliance_updates",)
 _SUMMARY: Route = "daily_summary"
 _BRIEFING_HOUR = 8
-_WEEK = "week"  # what the briefing keeps in the standing
+_WEEK, _BRIEFING_ID = "week", "id"  # what the briefing keeps in the standing
 _RESTATED = "restated_"  # these checks have a message of their own
 _GRAVE = ("critical", "escalation")
 
@@ -107,10 +107,12 @@ def decide_messages(news: News) -> SealedMessages:
     messages += _events(news)
     messages.append(_message(news, "daily_summary", _SUMMARY, "", summary_facts(news), "info"))
     week, monday = _week_of(news.local_time)
-    if before.get(_WEEK, {}).get(EXECUTIVE) != week:
+    told_week = before.get(_WEEK, {})
+    standing[_WEEK] = {**told_week, EXECUTIVE: week}
+    if told_week.get(EXECUTIVE) != week or told_week.get(_BRIEFING_ID) in news.lost_briefings:
         briefing = _message(news, "executive_briefing", EXECUTIVE, "", briefing_facts(news), "info")
         messages.append(replace(briefing, not_before=monday))
-    standing[_WEEK] = {EXECUTIVE: week}
+        standing[_WEEK][_BRIEFING_ID] = briefing.id
     return SealedMessages(
         news.manifest.identity.environment, news.manifest.created_at, standing, tuple(messages)
     )

@@ -1,6 +1,7 @@
 """The output phase: seal the run folder by one rename, then serve it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pydantic import TypeAdapter
 
@@ -10,10 +11,11 @@ from warehouse.json_text import JsonObject
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, Manifest
+from warehouse.message_box import MessageBox, channel_name
 from warehouse.message_changes import change_facts
 from warehouse.message_facts import News
-from warehouse.message_rules import decide_messages
-from warehouse.messages import SealedMessages, write_messages
+from warehouse.message_rules import EXECUTIVE, decide_messages
+from warehouse.messages import SealedMessages, message_id, write_messages
 from warehouse.near_runs import near_runs
 from warehouse.outbox import Outbox, link_facts
 from warehouse.run_folder import (
@@ -31,6 +33,7 @@ from warehouse.run_folder import (
 from warehouse.tracing import step, tell
 
 _KPIS = TypeAdapter(tuple[KpiValue, ...])
+_WEEK_DAYS = 7
 _HEALTH = TypeAdapter(tuple[HealthComponent, ...])
 
 
@@ -95,8 +98,19 @@ def _messages(
             log_folder=job.attempt.folder.name,
             ledger_seen=ledger_seen,
             changes=change_facts(job.paths.run),
+            lost_briefings=_lost_briefings(job.layout, manifest),
         )
     )
+
+
+def _lost_briefings(layout: Layout, manifest: Manifest) -> frozenset[str]:
+    """Return the briefings that nobody will read, of runs superseded by this one or taken back."""
+    identity = manifest.identity
+    gone = withdrawn_runs(layout, identity.as_of - timedelta(days=_WEEK_DAYS))
+    runs = (*superseded_runs(layout, identity), *gone)
+    box = MessageBox(layout, channel_name(EXECUTIVE), identity.environment)
+    ids = {message_id(run.manifest.run_id, "executive_briefing", "", EXECUTIVE) for run in runs}
+    return frozenset(name for name in ids if not box.has_received(name))
 
 
 def _served(layout: Layout, run: SealedRun) -> SealedRun | None:

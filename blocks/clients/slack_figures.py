@@ -93,10 +93,13 @@ def move_text(name: str, move: Decimal) -> str:
 
 
 def line_crossed(name: str, state: str) -> str:
-    """Return which line a KPI is beyond: " the critical line of 5.00 %", "" for none."""
+    """Return which line a KPI is beyond: "above the critical line of 5.00 %", "" for none."""
     kpi = kpi_of(name)
     line = None if kpi is None or kpi.thresholds is None else getattr(kpi.thresholds, state, None)
-    return "" if kpi is None or line is None else f"the {state} line of {kpi.format(line)}"
+    if kpi is None or line is None:
+        return ""
+    where = "above" if kpi.direction == "lower" else "below"
+    return f"{where} the {state} line of {kpi.format(line)}"
 
 
 def parts_line(facts: Facts) -> str | None:

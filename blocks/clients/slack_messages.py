@@ -34,18 +34,30 @@ def render(
 ) -> dict[str, Any]:
     """Return the payload of a message for a webhook; chat.postMessage takes it as well."""
     page = page_of(message)
-    title = f"{page.icon} {page.title}"
+    title = _title(message, page)
     links = list(_links(message, page, alerting))
     blocks = [header(title), *_mention(message, alerting), *_detour(message), *page.blocks]
     blocks += [context(links)] if links else []
     is_whole = message.kind == "daily_summary"  # the others need no more than their run's name
     blocks.append(context(_small_print(message, manifest_sha256 if is_whole else None)))
-    return payload(escape(title), blocks)
+    return payload(escape(f"{title}: {page.notice}" if page.notice else title), blocks)
 
 
 def page_of(message: Message) -> Page:
     """Return the page of a message."""
     return _PAGES[message.kind](message)
+
+
+def _title(message: Message, page: Page) -> str:
+    """Return the title with whose it is: a phone shows no more of a message than this.
+
+    The portfolio is always named; the environment where it is another than production, and first,
+    so that nobody gets up for a rehearsal.
+    """
+    environment = str(message.facts["environment"])
+    trial = "" if environment == "production" else f"[{environment}] "
+    whose = f"{message.portfolio} · " if message.portfolio else ""
+    return f"{page.icon} {trial}{whose}{page.title}"
 
 
 def _mention(message: Message, alerting: AlertingSettings) -> Iterator[Block]:
@@ -112,8 +124,7 @@ def _digest(message: Message) -> Page:
 
 def _digest_line(entry: Facts) -> str:
     told = Message(id="", route="daily_summary", **entry)
-    page = page_of(told)
-    return f"{page.icon} {entry['facts'].get('as_of') or ''} {page.title}"
+    return f"{_title(told, page_of(told))}, of {entry['facts'].get('as_of') or 'no day'}"
 
 
 _PAGES: Mapping[str, Callable[[Message], Page]] = {

@@ -107,8 +107,9 @@ def delivery_refused(message: Message) -> Page:
 def announcement(message: Message) -> Page:
     """Return the page of what a person says."""
     facts = message.facts
-    blocks = (quoted(str(facts["text"])), words([f"by {code(str(facts['by']))}"]))
-    return Page("📣", "Announcement", blocks)
+    text = str(facts["text"])
+    blocks = (quoted(text), words([f"by {code(str(facts['by']))}"]))
+    return Page("📣", "Announcement", blocks, notice=f"{text} ({facts['by']})")
 
 
 _LINES: Mapping[str, Callable[[Facts], Iterator[str]]] = {

@@ -36,12 +36,16 @@ _STATE_NAMES = {"escalation": "beyond the escalation line", "warning": "in warni
 
 @dataclass(frozen=True)
 class Page:
-    """A message as people see it; `runbook` names a page of docs/runbooks."""
+    """A message as people see it; `runbook` names a page of docs/runbooks.
+
+    `notice` stands after the title where only the text is shown: in a notification.
+    """
 
     icon: str
     title: str
     blocks: tuple[Block, ...] = ()
     runbook: str | None = None
+    notice: str = ""
 
 
 def kpi_alert(message: Message) -> Page:
@@ -85,8 +89,7 @@ def _beyond(name: str, state: str, facts: Facts) -> str:
         reason = code(str(facts["reason"]))
         return f"It cannot be known on {facts['as_of']}: {reason}. Unknown is not healthy."
     line = line_crossed(name, state)
-    beyond = f", beyond {line}" if line else ""
-    return f"*{value_of(facts)}* on {facts['as_of']}{beyond}."
+    return f"*{value_of(facts)}* on {facts['as_of']}{line and f', {line}'}."
 
 
 def _story(facts: Facts) -> Iterator[Block]:

@@ -160,7 +160,7 @@ def test_a_failed_attempt_is_told_with_its_phase_its_error_and_its_fix(desk, sla
     [(where, payload)] = slack.taken
     texts = [block["text"]["text"] for block in payload["blocks"][1:3]]
     assert where == DEVOPS
-    assert payload["text"] == "🔥 The run failed in ingestion: SCHEMA_MISSING"
+    assert payload["text"] == "🔥 [staging] default · The run failed in ingestion: SCHEMA_MISSING"
     assert texts == [
         "SCHEMA_MISSING: the column &lt;!channel&gt; is missing",
         "What to do: export it again",

@@ -249,13 +249,43 @@ def test_a_reminder_a_recovery_and_a_summary_call_nobody():
             assert not re.search("<[!@]", json.dumps(render(message, FLOW))), message.kind
 
 
+def test_a_title_of_production_names_the_portfolio_alone():
+    alert = executives_alert()
+    live = replace(alert, portfolio="lender-b", facts={**alert.facts, "environment": "production"})
+
+    for where in (render(live, FLOW)["text"], render(live, FLOW)["blocks"][0]["text"]["text"]):
+        assert where == "🔴 lender-b · PAR 90 is critical: 5.30 %"
+
+
+def test_a_notification_of_an_announcement_says_what_is_announced():
+    said = next(m for m in one_of_each() if m.kind == "announcement")
+    said = replace(
+        said, facts={**said.facts, "text": "Rolled back to 0.1 & <all> well", "by": "ana"}
+    )
+
+    told = render(said, FLOW)["text"]
+
+    assert told == "📣 [staging] Announcement: Rolled back to 0.1 &amp; &lt;all&gt; well (ana)"
+
+
+def test_a_line_of_a_digest_names_whose_it_is():
+    alert = executives_alert()
+    others = [replace(alert, portfolio=name) for name in ("lender-a", "lender-b")]
+    digest = digest_message("staging", "executive_briefing", "2025-12-08", others)
+
+    told = "\n".join(text for _, text in texts(render(digest, FLOW)))
+
+    assert "• 🔴 [staging] lender-a · PAR 90 is critical: 5.30 %, of 2025-12-08" in told
+    assert "• 🔴 [staging] lender-b · PAR 90 is critical: 5.30 %, of 2025-12-08" in told
+
+
 def test_a_kpi_alert_says_value_line_move_parts_and_loans():
     alert = next(m for m in messages_of_run() if m.kind == "kpi_alert")
     payload = render(alert, FLOW)
     told = "\n".join(text for _, text in texts(payload))
 
-    assert payload["text"] == "🔴 PAR 90 is critical: 5.30 %"
-    assert "beyond the critical line of 5.00 %" in told
+    assert payload["text"] == "🔴 [staging] default · PAR 90 is critical: 5.30 %"
+    assert "above the critical line of 5.00 %" in told
     assert "+1.20 pp since yesterday; +2.30 pp since a week ago" in told  # 5.3 - 4.1, 5.3 - 3.0
     assert (
         "new delinquencies +1.31 pp (12 loans), cures -0.11 pp (1 loan, by a larger book)" in told
@@ -272,7 +302,7 @@ def test_the_summary_names_the_status_of_the_day_and_where_the_run_is_anchored()
     payload = render(summary, FLOW, "ab" * 32)
     told = "\n".join(text for _, text in texts(payload))
 
-    assert payload["text"] == "🟢 Summary of 2025-12-08: all inside their lines"
+    assert payload["text"] == "🟢 [staging] default · Summary of 2025-12-08: all inside their lines"
     assert "*Reconciliation* 100 of 100 snapshot rows" in told
     assert "ab" * 32 in told
 

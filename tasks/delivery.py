@@ -7,7 +7,7 @@ from blocks.audit_store import load_audit_settings
 from blocks.clients.receivers import open_delivery, open_receivers
 from blocks.slack import load_slack_settings
 from settings.model import Settings
-from warehouse.delivery import Deliver, Delivered, Order, deliver
+from warehouse.delivery import Deliver, Delivered, Order, deliver, failures
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError
 
@@ -45,7 +45,6 @@ def deliver_pending(settings: Settings) -> tuple[Delivered, ...]:
         return ()
     for result in delivered:
         log.info("%s: %s", result.receiver, result.facts())
-    errors = [result.error for result in delivered if result.error is not None]
-    if errors:
+    if errors := failures(delivered):
         raise errors[0]
     return delivered

@@ -1,7 +1,10 @@
 """What a failed attempt says: told from its record, since nothing of it is sealed."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import cast
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
@@ -27,8 +30,15 @@ _ATTEMPTS = UUID("b0f1c5f3-6a19-4a57-8c6e-5d1f4e6a9b21")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-def attempt_messages(attempt: AttemptRecord) -> Iterator[tuple[datetime, Message]]:
-    """Yield what an attempt that failed says, with when it failed; nothing of any other."""
+def attempt_messages(
+    attempt: AttemptRecord, served: str | None
+) -> Iterator[tuple[datetime, Message]]:
+    """Yield what an attempt that failed says, with when it failed; nothing of any other.
+
+    Args:
+        attempt: One of any status.
+        served: The run that its book serves, None where there is none.
+    """
     error = attempt.error
     if attempt.status not in _FAILED or error is None:
         return
@@ -46,10 +56,25 @@ def attempt_messages(attempt: AttemptRecord) -> Iterator[tuple[datetime, Message
         "code": error.code,
         "message": error.message,
         "fix": error.fix,
+        "served": served,
     }
     yield at, _message(attempt, "pipeline_failure", "pipeline_failures", error.code, facts)
     if error.code in COMPLIANCE_CODES:
         yield at, _message(attempt, "compliance_alert", "compliance_updates", error.code, facts)
+
+
+def healed_message(told: Sequence[Message], run: str) -> Message:
+    """Return one message for failures of a portfolio, oldest first, that `run` has followed."""
+    last = told[-1]
+    source = str(uuid5(_ATTEMPTS, f"{run}/{'/'.join(message.id for message in told)}"))
+    codes = dict(Counter(message.subject for message in told))
+    return replace(
+        last,
+        id=message_id(source, "pipeline_failure", "healed", last.route),
+        severity="warning",
+        subject="healed",
+        facts={**last.facts, "codes": cast("JsonValue", codes), "healed_by": run},
+    )
 
 
 def _last_phase(attempt: AttemptRecord) -> str | None:

@@ -21,7 +21,7 @@ from settings.errors import (
 )
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import describe_error
-from warehouse.delivery_box import Box, Parcel, RefusedError, delivery_folder
+from warehouse.delivery_box import AskedToWaitError, Box, Parcel, RefusedError, delivery_folder
 from warehouse.delivery_boxes import is_fallback, open_boxes
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
@@ -97,6 +97,12 @@ class Delivered:
 def facts_by_receiver(delivered: Sequence[Delivered]) -> dict[str, JsonValue]:
     """Return what the summary tells of all receivers."""
     return {result.receiver: result.facts() for result in delivered}
+
+
+def failures(delivered: Sequence[Delivered]) -> list[TapewatchError]:
+    """Return what kept items from receivers; one that asked to wait gets them later by itself."""
+    errors = [result.error for result in delivered if result.error is not None]
+    return [error for error in errors if not isinstance(error, AskedToWaitError)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,7 @@ from warehouse.delivery_box import Parcel, delivery_folder
 from warehouse.layout import Layout
 from warehouse.manifest import Manifest, load_manifest
 from warehouse.messages import Message, read_messages
-from warehouse.run_folder import standing_folders
+from warehouse.run_folder import served_name, standing_folders
 
 _OF_A_WHOLE_RUN = ("daily_summary", "executive_briefing")
 _DATE_LENGTH = len("2025-12-26")
@@ -24,12 +24,16 @@ _DATE_LENGTH = len("2025-12-26")
 
 @dataclass(frozen=True)
 class MessageItem(Parcel):
-    """One message; `run` is the folder it was sealed in, `covers` what a digest stands for."""
+    """One message; `run` is the folder it was sealed in, `covers` what a digest stands for.
+
+    `healed_by` is the good run that has followed a failure by now.
+    """
 
     message: Message = field(repr=False)
     run: Path | None = None
     place: int = 0  # among the messages of its run
     covers: tuple["MessageItem", ...] = ()
+    healed_by: str | None = None
 
     @property
     def items(self) -> int:
@@ -86,10 +90,19 @@ class Mail:
                     yield MessageItem(message.id, since, message, folder, place)
 
     def _of_attempts(self) -> Iterator[MessageItem]:
-        for attempt in list_attempts(self._layout):
+        healed: dict[str, str | None] = {}  # by portfolio: the run of the next good attempt
+        for attempt in reversed(list_attempts(self._layout)):
             if attempt.environment == self._environment:
-                for since, message in attempt_messages(attempt):
-                    yield MessageItem(message.id, since, message)
+                if attempt.status == "success":
+                    healed[attempt.portfolio] = attempt.run_folder
+                for since, message in attempt_messages(attempt, self._served(attempt.portfolio)):
+                    by = healed.get(attempt.portfolio)
+                    yield MessageItem(message.id, since, message, healed_by=by)
+
+    def _served(self, portfolio: str) -> str | None:
+        """Return the run that a portfolio serves by name; whether it is sound is not looked at."""
+        layout = replace(self._layout, book=f"{self._environment}-{portfolio}")
+        return served_name(layout) if layout.current.is_file() else None
 
     def _of_dead_letters(self, receiver: str) -> Iterator[MessageItem]:
         """Yield what receivers refused: how much of it, and what was critical as it stands."""

@@ -17,6 +17,7 @@ from settings.alerting import ROUTES, Route
 from settings.errors import TapewatchError
 from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
+from warehouse.attempt_messages import healed_message
 from warehouse.dead_letters import MessageExpiredError, digest_message
 from warehouse.delivery_box import Box, RefusedError, delivery_folder
 from warehouse.durable import durable_write, make_folder
@@ -127,7 +128,7 @@ class MessageBox(Box[MessageItem, Posted]):
         """
         minutes = timedelta(minutes=settings.message_cooldown_minutes)
         pending = self._unsettled(_cooled(self._items, minutes))
-        return [item for item in pending if item.since <= now], len(pending)
+        return _in_one([item for item in pending if item.since <= now]), len(pending)
 
     def take_place(self, item: MessageItem, now: datetime) -> bool:
         """Return whether the day has room for one more message."""
@@ -145,9 +146,10 @@ class MessageBox(Box[MessageItem, Posted]):
             return
         day = now.astimezone(UTC).date().isoformat()
         told = [item.message for item in held]
+        covered = [each for item in held for each in item.covers or (item,)]
         message = digest_message(self._environment, route, day, told)
         if not self.has_received(message.id):
-            yield MessageItem(message.id, held[-1].since, message, covers=tuple(held))
+            yield MessageItem(message.id, held[-1].since, message, covers=tuple(covered))
 
     def expired(
         self, now: datetime, settings: DeliverySettings
@@ -236,6 +238,24 @@ class MessageBox(Box[MessageItem, Posted]):
         return self._mail.of(route_of(self._receiver), self._receiver)
 
 
+def _in_one(ready: Sequence[MessageItem]) -> list[MessageItem]:
+    """Return the items with the failures of a portfolio that a good run has followed as one.
+
+    They waited: who reads them now has nothing to mend, and is told so once.
+    """
+    past: dict[tuple[str, str], list[MessageItem]] = {}
+    rest: list[MessageItem] = []
+    for item in ready:
+        if item.message.kind == "pipeline_failure" and item.healed_by is not None:
+            past.setdefault((item.message.portfolio, item.healed_by), []).append(item)
+        else:
+            rest.append(item)
+    for (_, run), items in past.items():
+        message = healed_message([item.message for item in items], run)
+        rest.append(MessageItem(message.id, items[-1].since, message, covers=tuple(items)))
+    return sorted(rest, key=_age)
+
+
 def _age(item: MessageItem) -> tuple[datetime, int, str]:
     return item.since, item.place, item.name
 
@@ -245,7 +265,7 @@ def _cooled(items: Iterable[MessageItem], pause: timedelta) -> Iterator[MessageI
 
     A critical one waits for nothing: a quarter of an hour later it would be the last word.
     """
-    last: dict[tuple[str, str, str], datetime] = {}
+    last: dict[tuple[str, str], datetime] = {}
     for item in sorted(items, key=_age):
         key = item.message.cooldown_key
         is_held = key in last and item.message.severity != "critical"

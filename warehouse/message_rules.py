@@ -88,7 +88,8 @@ def transition(
 def decide_messages(news: News) -> SealedMessages:
     """Return all that a run says which is about to be served."""
     before = standing_of(news)
-    standing: dict[str, dict[str, str]] = {}
+    # a KPI that this tape does not tell keeps what was told of it
+    standing = {name: dict(routes) for name, routes in before.items()}
     messages: list[Message] = []
     for subject in _subjects(news):
         for route in subject.routes:

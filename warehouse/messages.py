@@ -58,9 +58,9 @@ class Message:
         return self.id[:_REF_LENGTH]
 
     @property
-    def cooldown_key(self) -> tuple[str, str, str]:
+    def cooldown_key(self) -> tuple[str, str]:
         """What two messages of one channel have in common that are about the same thing."""
-        return self.kind, self.portfolio, self.subject
+        return self.portfolio, self.subject
 
 
 # What each audience was told last: subject -> route -> state. The next run compares with it.

@@ -15,6 +15,7 @@ _RUNBOOKS = {
     "reconciliation": "ReconciliationBroken",
     "restated": "RestatedPast",
 }
+_DAMAGE = ("HASH_MISMATCH", "RUN_CONFLICT")  # what was sealed is not what lies there
 _NOTICES = {
     "restated": "The tape tells another past",
     "checks": "New findings in the tape",
@@ -26,7 +27,7 @@ _NOTICES = {
 def compliance_alert(message: Message) -> Page:
     """Return the page of what an auditor would ask about."""
     if "code" in message.facts:
-        title = f"Refused: {message.facts['code']}. The last good run stays served"
+        title = f"Refused: {message.facts['code']}"
         return Page("🛑", title, tuple(_failure_blocks(message.facts)), "ComplianceViolation")
     return _of_state(message, "🛑", f"{_NAMES[message.subject]} is critical")
 
@@ -80,16 +81,43 @@ def _check_lines(facts: Facts) -> Iterator[str]:
 def pipeline_failure(message: Message) -> Page:
     """Return the page of a run that failed: where, why, and what to do."""
     facts = message.facts
+    if "healed_by" in facts:
+        return _healed(facts)
     how = "was abandoned" if facts["status"] == "abandoned" else "failed"
     phase = f" in {facts['phase']}" if facts["phase"] else ""
     title = f"The run {how}{phase}: {facts['code']}"
     return Page("🔥", title, tuple(_failure_blocks(facts)), "RunFailed")
 
 
+def _healed(facts: Facts) -> Page:
+    """Return the page of failures that waited until a good run had followed them."""
+    codes: Mapping[str, int] = facts["codes"]
+    count = sum(codes.values())
+    runs = "A run" if count == 1 else f"{count:,} runs"
+    title = f"{runs} failed, and a good one has followed: {', '.join(codes)}"
+    lines = [f"• {code(name)}: {times:,}" for name, times in codes.items()]
+    lines.append(f"Run {code(facts['healed_by'])} has followed: nothing waits to be mended.")
+    last = quoted(f"The last failure: {facts['code']}: {facts['message']}")
+    return Page("🩹", title, (words(lines), last), "RunFailed")
+
+
 def _failure_blocks(facts: Facts) -> Iterator[Block]:
     yield quoted(f"{facts['code']}: {facts['message']}")
     yield quoted(f"What to do: {facts['fix']}")
-    yield words(["The last good run stays served; its figures are right, and they age."])
+    yield words([_served_line(facts)])
+
+
+def _served_line(facts: Facts) -> str:
+    """Return what people read meanwhile, and whether they may rely on it."""
+    served = facts["served"]
+    if served is None:
+        return "Nothing is served: there has been no good run yet."
+    if facts["code"] in _DAMAGE:
+        return (
+            f"Run {code(served)} is still served. Rely on no figure before `tapewatch verify` "
+            "finds it sound."
+        )
+    return f"Run {code(served)} stays served: its figures are right, and they age."
 
 
 def delivery_refused(message: Message) -> Page:

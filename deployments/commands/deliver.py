@@ -10,8 +10,8 @@ from deployments.documents import print_json
 from deployments.render import open_console, print_facts
 from settings.model import Settings
 from warehouse.attempt_folder import utc_text
-from warehouse.delivery import Delivered, Order, Receiver, deliver
-from warehouse.delivery_box import Backlog
+from warehouse.delivery import Delivered, Order, Receiver, deliver, failures
+from warehouse.delivery_box import AskedToWaitError, Backlog
 from warehouse.delivery_boxes import open_box
 from warehouse.layout import Layout
 
@@ -71,14 +71,13 @@ def show(settings: Settings, delivered: Sequence[Delivered], *, is_json: bool) -
 
 
 def refuse_undelivered(delivered: Sequence[Delivered]) -> None:
-    """Raise what kept an item from a receiver.
+    """Raise what kept an item from a receiver; that it asked to wait is no failure.
 
     Raises:
         TapewatchError: The first receiver's error.
     """
-    for result in delivered:
-        if result.error is not None:
-            raise result.error
+    if errors := failures(delivered):
+        raise errors[0]
 
 
 def refused_line(backlog: Backlog) -> str:
@@ -110,5 +109,7 @@ def _print(console: Console, settings: Settings, result: Delivered) -> None:
         facts["refused"] = (
             f"{refused_line(backlog)}; once mended: tapewatch deliver --retry-refused"
         )
+    if isinstance(result.error, AskedToWaitError):
+        facts["waits"] = f"{result.error.message}; {result.error.fix}"
     console.print(f"[bold]{result.receiver}[/]")
     print_facts(console, {f"  {name}": told for name, told in facts.items()})

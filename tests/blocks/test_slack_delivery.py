@@ -2,12 +2,16 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from settings.alerting import ROUTES
 from tests.slack_server import TOKEN, Answer
 from tests.warehouse.channel_desk import ChannelDesk, said, shown
+from tests.warehouse.messages_by_hand import MONDAY, news_of
+from warehouse.delivery import failures
 from warehouse.message_box import MessageBox
+from warehouse.message_rules import decide_messages
 from warehouse.withdrawn import withdraw
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -94,6 +98,31 @@ def test_a_retry_after_of_years_silences_nobody_for_longer_than_an_hour(desk, sl
     assert desk.box(RISK).state().not_before <= datetime.now(UTC) + HOUR
 
 
+def test_a_channel_that_asked_to_wait_is_no_failure_of_a_delivery(desk, slack):
+    desk.seal(said("one"))
+    slack.answers.append(Answer(429, headers={"Retry-After": "600"}))
+
+    waits = failures([*desk.send().values()])
+    slack.answers.append(Answer(503))
+    desk.rest_is_over()
+    fails = failures([*desk.send().values()])
+
+    assert (waits, [error.code for error in fails]) == ([], ["SLACK_UNAVAILABLE"])
+
+
+def test_messages_of_two_kinds_about_one_thing_are_kept_apart_as_well(desk, slack):
+    minutes = timedelta(minutes=1)
+    alert = said("PAR 90 is in warning", subject="par_90")
+    desk.seal(alert, ago=10 * minutes)
+    better = news_of(MONDAY, {"par_90": 0.04})
+    [back] = [m for m in decide_messages(better).messages if m.route == RISK]
+    desk.seal(replace(back, kind="reminder"), ago=5 * minutes)
+
+    result = desk.send()["risk-alerts"]
+
+    assert (result.sent, result.pending) == (1, 1)
+
+
 def test_a_message_waits_for_its_time(desk, slack):
     later = datetime.now(UTC) + HOUR
     desk.seal(said("monday", not_before=later), said("now"))
@@ -149,38 +178,6 @@ def test_who_is_told_for_the_first_time_is_not_told_of_what_is_long_past(tmp_pat
 
     assert shown(slack) == ["news"]
     assert (result.pending, result.refused) == (0, 0)
-
-
-def test_a_failed_attempt_is_told_with_its_phase_its_error_and_its_fix(desk, slack):
-    desk.fail()
-
-    for _ in range(2):
-        desk.send()
-
-    [(where, payload)] = slack.taken
-    texts = [block["text"]["text"] for block in payload["blocks"][1:3]]
-    assert where == DEVOPS
-    assert payload["text"] == "🔥 [staging] default · The run failed in ingestion: SCHEMA_MISSING"
-    assert texts == [
-        "SCHEMA_MISSING: the column &lt;!channel&gt; is missing",
-        "What to do: export it again",
-    ]
-
-
-def test_a_refusal_that_an_auditor_asks_about_is_told_to_compliance_as_well(desk, slack):
-    desk.fail("QUALITY_GATE")
-
-    desk.send()
-
-    assert sorted(where for where, _ in slack.taken) == [COMPLIANCE, DEVOPS]
-
-
-def test_who_cancels_a_run_is_not_told_of_it(desk, slack):
-    desk.fail(status="canceled")
-
-    desk.send()
-
-    assert slack.taken == []
 
 
 def test_to_send_all_again_repeats_no_message(desk, slack):

@@ -81,7 +81,7 @@ def failure(message=EVIL, code_="QUALITY_GATE"):
     record = AttemptRecord(
         "a0", "failed", "staging", "default", "2025-12-08T09:00:00Z", "log", error=error
     )
-    return [told for _, told in attempt_messages(record)]
+    return [told for _, told in attempt_messages(record, None)]
 
 
 def one_of_each():

@@ -27,7 +27,7 @@ class ChannelDesk:
         self.settings = load_settings(given)
         self.layout = Layout.of(self.settings)
         self.layout.make()
-        self.days = 0
+        self.days = self.attempts = 0
 
     def seal(self, *messages, ago=timedelta(0)):
         """Seal one run with these messages, as if so long ago; return its folder."""
@@ -44,15 +44,16 @@ class ChannelDesk:
         write_messages(staged, SealedMessages("staging", at, {}, tuple(known)))
         return seal(self.layout, staged, manifest, {}).folder
 
-    def fail(self, code="SCHEMA_MISSING", ago=timedelta(0), status="failed"):
+    def fail(self, code="SCHEMA_MISSING", ago=timedelta(0), status="failed", portfolio="default"):
         """Write down an attempt that failed so long ago."""
         at = (datetime.now(UTC) - ago).isoformat()
         error = ErrorFacts(code, "the column <!channel> is missing", "export it again", 65)
+        self.attempts += 1
         record = AttemptRecord(
-            f"a{self.days}-{code.lower().replace('_', '-')}",
+            f"a{self.attempts}-{code.lower().replace('_', '-')}",
             status,
             "staging",
-            "default",
+            portfolio,
             at,
             "log",
             ended_at=at,
@@ -60,6 +61,19 @@ class ChannelDesk:
             phase_seconds={"ingestion": 1.0},
         )
         save_attempt(self.layout, record)
+
+    def succeed(self, folder, ago=timedelta(0), portfolio="default"):
+        """Write down an attempt that ended well so long ago, and serve its run."""
+        at = (datetime.now(UTC) - ago).isoformat()
+        self.attempts += 1
+        record = AttemptRecord(
+            f"a{self.attempts}", "success", "staging", portfolio, at, "log", at,
+            run_folder=folder.name,
+        )  # fmt: skip
+        save_attempt(self.layout, record)
+        current = replace(self.layout, book=f"staging-{portfolio}").current
+        current.parent.mkdir(parents=True, exist_ok=True)
+        current.write_text(f"{folder.name}\n")
 
     def send(self, *, seconds=20.0, is_now=False, is_again=False):
         """Deliver once; return how it went by route."""

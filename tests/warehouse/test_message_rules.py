@@ -184,6 +184,16 @@ def test_a_message_has_the_same_id_whenever_the_same_run_says_it():
     assert len({m.id for m in first.messages}) == len(first.messages)
 
 
+def test_a_kpi_that_a_tape_does_not_tell_keeps_what_was_told_of_it(story):
+    story.run(MONDAY, {"par_90": 0.06})
+    story.run(TUESDAY, {"collection_rate": 0.02})
+
+    assert story.told(WEDNESDAY, {"par_90": 0.02}) == [
+        ("recovered", RISK, "par_90"),
+        ("recovered", EXECUTIVE, "par_90"),
+    ]
+
+
 def test_a_run_before_there_were_messages_is_not_told_again(story, tmp_path):
     story.run(MONDAY, {"par_90": 0.06})
     (story.served.folder / "messages.json").unlink()

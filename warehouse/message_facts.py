@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -108,11 +108,15 @@ def _beside(news: News, name: str) -> JsonValue:
 def _earlier(news: News, value: KpiValue) -> dict[str, JsonValue]:
     """Return the value a day, a week and a month ago; bases are never compared."""
     told: dict[str, JsonValue] = {}
+    days: set[date] = set()
     for name, run in news.near.items():
         before = values_of(run).get(value.name)
-        if run is not None and before is not None and before.basis == value.basis:
-            as_of = run.manifest.identity.as_of.isoformat()
-            told[name] = {"as_of": as_of, "value": text_of(before.value)}
+        if run is None or before is None or before.basis != value.basis:
+            continue
+        as_of = run.manifest.identity.as_of
+        if as_of not in days:  # one run may be the nearest to more than one day
+            told[name] = {"as_of": as_of.isoformat(), "value": text_of(before.value)}
+        days.add(as_of)
     return told
 
 

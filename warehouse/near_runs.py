@@ -22,10 +22,13 @@ def month_before(day: date) -> date:
     return last.replace(day=min(day.day, monthrange(last.year, last.month)[1]))
 
 
-def near_runs(layout: Layout, identity: RunIdentity) -> Mapping[str, SealedRun | None]:
+def near_runs(
+    layout: Layout, identity: RunIdentity, before: SealedRun | None
+) -> Mapping[str, SealedRun | None]:
     """Return the runs of the same book by "day", "week" and "month" before.
 
-    Each is the newest of that day, or of the three days before it; None where there is none.
+    Each is the newest of that day, or of the three days before it; None where there is none. That
+    of the day is else the run before, however long ago that was.
 
     Raises:
         StorageError: The folder of runs cannot be read.
@@ -36,7 +39,8 @@ def near_runs(layout: Layout, identity: RunIdentity) -> Mapping[str, SealedRun |
         "week": as_of - timedelta(days=7),
         "month": month_before(as_of),
     }
-    return {name: _newest(folders, identity, day) for name, day in days.items()}
+    found = {name: _newest(folders, identity, day) for name, day in days.items()}
+    return {**found, "day": found["day"] or before}
 
 
 def _newest(folders: list[Path], identity: RunIdentity, until: date) -> SealedRun | None:

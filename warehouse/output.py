@@ -49,10 +49,9 @@ def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
     if sealed is None:
         rows = {**calculated.transformed.rows, **calculated.rows}
         manifest = _manifest(job, calculated, previous)
-        outbox = Outbox(job.layout, AUDIT_STORE, job.settings.environment)
-        seen = link_facts(outbox.newest_link())
-        write_audit(job.paths.run, manifest, calculated.kpis, calculated.transformed.checks, seen)
-        write_messages(job.paths.run, _messages(job, calculated, manifest, seen))
+        checks = calculated.transformed.checks
+        write_audit(job.paths.run, manifest, calculated.kpis, checks, _ledger_seen(job))
+        write_messages(job.paths.run, _messages(job, calculated, manifest, previous))
         sealed = _seal(job, manifest, rows)
     is_served = publish(job.layout, sealed)
     tell(is_served=is_served)
@@ -82,7 +81,7 @@ def _outcome(job: Job, sealed: SealedRun, outcome: Outcome) -> RunOutcome:
 
 
 def _messages(
-    job: Job, calculated: Calculated, manifest: Manifest, ledger_seen: JsonObject | None
+    job: Job, calculated: Calculated, manifest: Manifest, previous: SealedRun | None
 ) -> SealedMessages:
     """Return what the run says; only one that will be served says anything."""
     run = SealedRun(job.layout.runs / manifest.identity.folder_name, manifest)
@@ -94,13 +93,19 @@ def _messages(
             manifest=manifest,
             kpis=calculated.kpis,
             served=_served(job.layout, run),
-            near=near_runs(job.layout, manifest.identity),
+            near=near_runs(job.layout, manifest.identity, previous),
             log_folder=job.attempt.folder.name,
-            ledger_seen=ledger_seen,
+            ledger_seen=_ledger_seen(job),
             changes=change_facts(job.paths.run),
             lost_briefings=_lost_briefings(job.layout, manifest),
         )
     )
+
+
+def _ledger_seen(job: Job) -> JsonObject | None:
+    """Return the newest link of the audit store's chain that this machine has a receipt of."""
+    outbox = Outbox(job.layout, AUDIT_STORE, job.settings.environment)
+    return link_facts(outbox.newest_link())
 
 
 def _lost_briefings(layout: Layout, manifest: Manifest) -> frozenset[str]:

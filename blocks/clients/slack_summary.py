@@ -80,6 +80,8 @@ def _quarantine_status(facts: Facts) -> str:
 
 
 def _set_apart(told: Facts) -> str:
+    if not (told["loans"] or told["bad_rows"]):
+        return "nothing set apart"
     count, what = (told["loans"], "loan") if told["loans"] else (told["bad_rows"], "row")
     return f"{count:,} {what}{'' if count == 1 else 's'} set apart"
 
@@ -95,8 +97,14 @@ def _summary_blocks(facts: Facts) -> Iterator[Block]:
         (title_of(kpi["kpi"]), value_of(kpi), move_since_yesterday(kpi)) for kpi in facts["others"]
     ]
     if rows:
-        yield table([("beside them", "value", "since the run before"), *rows])
+        yield table([("beside them", "value", _since(facts["others"])), *rows])
     yield words(list(_trust_lines(facts)))
+
+
+def _since(kpis: Sequence[Facts]) -> str:
+    """Return the day that the run before is of, as the name of a column."""
+    days = {str(kpi["earlier"]["day"]["as_of"]) for kpi in kpis if "day" in kpi["earlier"]}
+    return f"since {days.pop()}" if len(days) == 1 else "since the run before"
 
 
 def _kpi_lines(kpi: Facts) -> list[str]:

@@ -1,12 +1,13 @@
 """The daily summary and the week's briefing: what their titles and lines say of a day."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from blocks.clients.slack_messages import page_of
-from tests.warehouse.messages_by_hand import MONDAY, SETTINGS, news_of
+from tests.warehouse.messages_by_hand import MONDAY, SETTINGS, manifest_of, news_of, value_of
 from warehouse.message_rules import decide_messages
+from warehouse.run_folder import SealedRun
 
 SOME_APART = {"loans": 3, "bad_rows": 4, "rows": 10_000, "reasons": {}}
 OFF_BY_ONE = {"matched": 99, "compared": 100}
@@ -30,6 +31,7 @@ def test_a_day_with_nothing_wrong_is_green_and_says_so():
     made = page()
 
     assert (made.icon, made.title) == ("🟢", "Summary of 2025-12-08: all inside their lines")
+    assert "🟢 *Tape* nothing set apart; 0 of 1 checks found rows" in lines_of(made)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,15 @@ def test_what_is_wrong_with_the_tape_stands_beside_what_is_wrong_with_the_book()
     assert made.title == (
         "Summary of 2025-12-08: 1 critical, 1 warning, 1 unknown; 9.0 h old; 1 loan set apart"
     )
+
+
+def test_the_table_is_measured_from_the_run_before_however_long_ago():
+    day = MONDAY - timedelta(days=19)
+    before = SealedRun(None, manifest_of(day, [value_of("outstanding", 900, day)]))
+    made = page({"outstanding": 1000}, near={"day": before, "week": None, "month": before})
+
+    assert "beside them         value  since 2025-11-19" in lines_of(made)
+    assert "Outstanding  1,000.00 USD       +100.00 USD" in lines_of(made)
 
 
 def test_the_briefing_says_what_speaks_against_its_figures():

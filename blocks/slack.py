@@ -36,6 +36,15 @@ def load_slack_settings(settings: Settings) -> SlackSettings:
     Raises:
         SlackBlockError: A block cannot be used.
     """
+    return load_slack(settings)[0]
+
+
+def load_slack(settings: Settings) -> tuple[SlackSettings, tuple[str, ...]]:
+    """Return the settings with what the saved blocks say, and the names of those blocks.
+
+    Raises:
+        SlackBlockError: A block cannot be used.
+    """
     base = settings.integrations.slack
     hooks = {route: _load(SlackWebhook, webhook_block(route)) for route in ROUTES}
     urls = {route: block.url for route, block in hooks.items() if block is not None}
@@ -45,7 +54,8 @@ def load_slack_settings(settings: Settings) -> SlackSettings:
     if credentials is not None:
         told["bot_token"] = credentials.token
     try:
-        return SlackSettings.model_validate(told)
+        used = (*urls, *(["bot_token"] if credentials is not None else []))
+        return SlackSettings.model_validate(told), tuple(_block_name(name) for name in used)
     except ValidationError as error:
         fields = [str(problem["loc"][-1]) for problem in error.errors()]
     wrong = ", ".join(sorted(_block_name(name) for name in fields))

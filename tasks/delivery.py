@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.audit_store import load_audit_settings
 from blocks.clients.receivers import open_delivery, open_receivers
-from blocks.slack import load_slack_settings
+from blocks.slack import load_slack, load_slack_settings
 from settings.model import Settings
 from warehouse.delivery import Deliver, Delivered, Order, deliver, failures
 from warehouse.layout import Layout
@@ -34,7 +34,9 @@ def deliver_pending(settings: Settings) -> tuple[Delivered, ...]:
         TapewatchError: A receiver refused an item for good, or cannot be reached.
     """
     log = get_run_logger()
-    audit, slack = load_audit_settings(settings), load_slack_settings(settings)
+    audit = load_audit_settings(settings)
+    slack, used = load_slack(settings)
+    log.info("Slack by %s, else by the settings", ", ".join(used) or "no block")
     receivers = open_receivers(settings, audit, slack)
     order = Order(float(settings.delivery.total_seconds))
     layout = Layout.of(settings)

@@ -197,12 +197,13 @@ class Box(ABC, Generic[ParcelT, AnswerT]):
         }
         durable_write(folder / f"{item.name}.json", pretty_json(told))
 
-    def retry_refused(self) -> None:
+    def retry_refused(self, now: datetime) -> None:
         """Let every refused item be tried again.
 
         Raises:
             StorageError: The disk refused.
         """
+        del now  # an item of the audit store is never too old
         for name in self.refused():
             self._forget_refusal(name)
 

@@ -39,7 +39,7 @@ class Posted:
     ts: str | None = None
 
 
-_BEGUN: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def channel_name(route: Route) -> str:
@@ -154,16 +154,34 @@ class MessageBox(Box[MessageItem, Posted]):
     def expired(
         self, now: datetime, settings: DeliverySettings
     ) -> Iterable[tuple[MessageItem, RefusedError]]:
-        """Return what was not taken in all the days that a message may wait."""
-        oldest = now - timedelta(days=settings.message_days)
+        """Return what was not taken in all the days that a message may wait.
+
+        They count anew from the moment that somebody asks for it.
+        """
+        days = settings.message_days
+        oldest = now - timedelta(days=days)
         for item in self.pending():
-            if item.since < oldest:
-                yield (
-                    item,
-                    MessageExpiredError(
-                        f"not taken in {settings.message_days} days", fix="read it in the run"
-                    ),
-                )
+            if item.since < oldest and self._asked_for(item.name, item.since) < oldest:
+                told = f"{self._receiver} did not take message {item.message.ref} in {days} days"
+                fix = "mend the channel, then tapewatch deliver --retry-refused"
+                yield item, MessageExpiredError(told, fix=fix)
+
+    def retry_refused(self, now: datetime) -> None:
+        """Let every refused message be tried again, for as many days as a new one.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        folder = self._root / "asked_for"
+        for name in self.refused():
+            durable_write(make_folder(folder) / f"{name}.json", pretty_json(utc_text(now)))
+        super().retry_refused(now)
+
+    def _asked_for(self, name: str, since: datetime) -> datetime:
+        """Return when somebody last asked for a message that was refused, else `since`."""
+        with suppress(OSError, ValidationError):
+            return _MOMENT.validate_json((self._root / "asked_for" / f"{name}.json").read_bytes())
+        return since
 
     def begin(self, now: datetime) -> None:
         """Write down, once, since when the channel is told anything.
@@ -230,7 +248,7 @@ class MessageBox(Box[MessageItem, Posted]):
 
     def _begun(self) -> datetime | None:
         with suppress(OSError, ValidationError):
-            return _BEGUN.validate_json((self._root / "begun.json").read_bytes())
+            return _MOMENT.validate_json((self._root / "begun.json").read_bytes())
         return None
 
     @property

@@ -83,6 +83,7 @@ class Way:
     channel: str
     url: str
     token: str | None = None
+    by: str = "its own webhook"  # for people
 
     def __repr__(self) -> str:
         """Return what may be seen of it."""
@@ -142,9 +143,12 @@ def way_of(slack: SlackSettings, route: Route) -> Way | None:
     channel, own = slack.channel(route), slack.own_webhook(route)
     if own is None and slack.bot_token is not None:
         token = slack.bot_token.get_secret_value()
-        return Way(route, channel, f"{slack.api_url}/chat.postMessage", token)
-    url = slack.webhook(route) if own is None else webhook_url(own)
-    return None if url is None else Way(route, channel, url)
+        url = f"{slack.api_url}/chat.postMessage"
+        return Way(route, channel, url, token, by="the bot token")
+    if own is not None:
+        return Way(route, channel, webhook_url(own))
+    common = slack.webhook(route)
+    return None if common is None else Way(route, channel, common, by="the webhook for all")
 
 
 def need_way(slack: SlackSettings, route: Route) -> Way:
@@ -157,7 +161,8 @@ def need_way(slack: SlackSettings, route: Route) -> Way:
     if way is None:
         raise NoChannelError(
             f"nothing leads to {slack.channel(route)}",
-            fix=f"export SLACK_WEBHOOK_{route.upper()}=... or SLACK_BOT_TOKEN=...",
+            fix=f"export SLACK_WEBHOOK_{route.upper()}=... or SLACK_BOT_TOKEN=... here: "
+            "Prefect's blocks are for the flows",
         )
     return way
 

@@ -129,6 +129,8 @@ def delivery_refused(message: Message) -> Page:
     mend = "Once mended: `tapewatch deliver --retry-refused`."
     told = words([f"{items} will not be sent again by {alone}. {mend}"])
     title = f"{facts['receiver']} refused what it was sent: {facts['code']}"
+    if facts["code"] == "MESSAGE_EXPIRED":  # it refused nothing: it took nothing
+        title = f"{facts['receiver']} took too long: {items} given up"
     return Page("📪", title, (quoted(str(facts["message"])), told), "DeliveryRefused")
 
 

@@ -50,6 +50,7 @@ def announce(settings: Settings, text: str, route: Route, *, is_json: bool) -> N
         "by": by,
         "route": route,
         "channel": way.channel,
+        "way": f"{way.by}, of the settings",
         "text": text,
         "ref": message.ref,
         "ts": ts,
@@ -58,7 +59,8 @@ def announce(settings: Settings, text: str, route: Route, *, is_json: bool) -> N
     if is_json:
         print_json(told)
         return
-    open_console().print(f"told {way.channel}, ref {message.ref}", markup=False, soft_wrap=True)
+    line = f"told {way.channel} by {told['way']}; ref {message.ref}"
+    open_console().print(line, markup=False, soft_wrap=True)
 
 
 def route_named(name: str) -> Route:

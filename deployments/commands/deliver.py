@@ -15,6 +15,8 @@ from warehouse.delivery_box import AskedToWaitError, Backlog
 from warehouse.delivery_boxes import open_box
 from warehouse.layout import Layout
 
+_BLOCKS = "what Prefect's blocks hold is for the flows"
+
 
 def deliver_pending(
     settings: Settings, *, is_again: bool, is_refused_too: bool, is_json: bool
@@ -46,9 +48,10 @@ def send(
         LockHeldError: Another delivery is at work.
     """
     layout = Layout.of(settings)
+    now = datetime.now(UTC)
     if is_refused_too:
         for receiver in receivers:
-            open_box(layout, receiver.name, settings.environment).retry_refused()
+            open_box(layout, receiver.name, settings.environment).retry_refused(now)
     order = Order(float(settings.delivery.total_seconds), is_now=True, is_again=is_again)
     console = open_console(stderr=True)
     names = ", ".join(receiver.name for receiver in receivers)
@@ -61,13 +64,16 @@ def send(
 def show(settings: Settings, delivered: Sequence[Delivered], *, is_json: bool) -> None:
     """Show what was sent and what waits, receiver by receiver."""
     if is_json:
-        print_json({"receivers": [_document(settings, result) for result in delivered]})
+        told: list[JsonValue] = [_document(settings, result) for result in delivered]
+        print_json({"source": "settings", "receivers": told})
         return
     console = open_console()
     if not delivered:
-        console.print("nobody to tell: no receiver is set", soft_wrap=True)
+        console.print(f"nobody to tell: no receiver is set ({_BLOCKS})", soft_wrap=True)
+        return
     for result in delivered:
         _print(console, settings, result)
+    console.print(f"sent by the settings ({_BLOCKS})", style="dim", soft_wrap=True)
 
 
 def refuse_undelivered(delivered: Sequence[Delivered]) -> None:

@@ -23,7 +23,10 @@ def deliver(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Send every receiver what it lacks, oldest first; what it does not take stays pending."""
+    """Send every receiver what it lacks, oldest first; what it does not take stays pending.
+
+    Receivers are those of the settings and variables; the flows look at Prefect's blocks first.
+    """
     from deployments.commands.deliver import deliver_pending
     from settings.load import load_settings
 
@@ -61,7 +64,10 @@ def announce(
     ],
     json: Json = False,
 ) -> None:
-    """Say something in a channel, now: a deployment, a rollback. It is kept who said it."""
+    """Say something in a channel, now: a deployment, a rollback. It is kept who said it.
+
+    The way there is that of the settings and variables; the flows look at Prefect's blocks first.
+    """
     from deployments.commands.announce import announce as say
     from deployments.commands.announce import route_named
     from settings.load import load_settings

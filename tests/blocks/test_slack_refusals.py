@@ -1,6 +1,7 @@
 """What a channel will never take: set apart, told in the fallback channel, tried again if asked."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_what_was_refused_is_told_when_somebody_asks_for_it(desk, slack):
     slack.answers.append(Answer(404, "no_service"))
     desk.send()
 
-    desk.box(RISK).retry_refused()
+    desk.box(RISK).retry_refused(datetime.now(UTC))
     desk.send()
 
     assert shown(slack) == ["lost"]
@@ -77,7 +78,7 @@ def test_a_message_that_was_not_taken_for_a_week_is_given_up_and_that_is_told(de
 
     assert shown(slack) == ["new"]
     assert result.refused == 1
-    assert "MESSAGE_EXPIRED" in slack.texts(DEVOPS)[0]
+    assert "took too long: 1 item given up" in slack.texts(DEVOPS)[0]
 
 
 def test_a_message_that_was_altered_after_its_seal_is_not_told(desk, slack):
@@ -141,6 +142,45 @@ def test_a_critical_message_that_devops_refuses_as_well_goes_round_no_further(de
     desk.send()
     assert slack.taken == []
     assert len(desk.box(DEVOPS).refused()) == 2  # the notice and the message
+
+
+@pytest.fixture
+def old(desk):
+    """Seal a message that its channel, told for weeks, has not taken for eight days."""
+    begun = desk.layout.delivery / "staging/slack-risk-alerts/begun.json"
+    begun.write_text(json.dumps((datetime.now(UTC) - 20 * DAY).isoformat()))
+    return desk.seal(said("old", severity="critical"), ago=8 * DAY)
+
+
+def test_what_was_given_up_is_sent_when_somebody_asks_for_it(desk, slack, old):
+    desk.send()
+    assert shown(slack) == []
+
+    desk.box(RISK).retry_refused(datetime.now(UTC))
+    result = desk.send()["risk-alerts"]
+
+    assert shown(slack) == ["old"]
+    assert (result.sent, result.refused, result.error) == (1, 0, None)
+
+
+def test_what_somebody_asked_for_is_given_up_again_after_as_many_days(desk, slack, old):
+    desk.send()
+
+    desk.box(RISK).retry_refused(datetime.now(UTC) - 8 * DAY)
+    result = desk.send()["risk-alerts"]
+
+    assert (result.sent, result.refused, result.error.code) == (0, 1, "MESSAGE_EXPIRED")
+
+
+def test_what_was_given_up_says_who_did_not_take_it_and_what_to_do(desk, slack, old):
+    error = desk.send()["risk-alerts"].error
+
+    assert re.fullmatch(
+        r"slack-risk-alerts did not take message [0-9a-f]{8} in 7 days", error.message
+    )
+    assert error.fix.endswith("tapewatch deliver --retry-refused")
+    titles = [payload["text"] for payload in sent_to(slack, DEVOPS)]
+    assert "📪 [staging] slack-risk-alerts took too long: 1 item given up" in titles
 
 
 def sent_to(slack, route):

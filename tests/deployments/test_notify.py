@@ -78,6 +78,7 @@ def test_an_announcement_is_told_at_once_and_kept(hooked, tapewatch, slack):
     kept = json.loads(line)
     assert (kept["text"], kept["channel"]) == (text, "#devops-alerts")
     assert kept["ref"] in done.out
+    assert "told #devops-alerts by its own webhook, of the settings" in done.out
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,13 @@ def test_the_stand_ins_of_a_drill_take_the_messages_of_a_run(full_home, tapewatc
                 assert heard.take(path, body) == (200, "ok"), heard.refused
         broken = {"text": "x", "blocks": [{"type": "header", "text": {"type": "mrkdwn"}}]}
         assert heard.take("/slack/risk-monitoring", json.dumps(broken).encode())[0] == 400
+
+
+def test_a_delivery_says_whose_receivers_it_told_and_a_429_is_no_failure(hooked, tapewatch, slack):
+    slack.always = Answer(429, headers={"Retry-After": "600"})
+
+    done = tapewatch("deliver")
+
+    assert done.code == 0, done.err
+    assert "left alone for 600 s" in done.out
+    assert "sent by the settings (what Prefect's blocks hold is for the flows)" in done.out

@@ -177,7 +177,7 @@ def test_a_refused_item_is_sent_when_somebody_asks_for_it(layout, settings, atte
     sent_to(layout, settings, store)
     store.failing = lambda item: None
 
-    outbox.retry_refused()
+    outbox.retry_refused(datetime.now(UTC))
     sent_to(layout, settings, store)
 
     assert store.got == attempts

@@ -20,6 +20,8 @@ from blocks.clients.slack_kit import code, escape, table, words
 from blocks.clients.slack_pages import Page, restated_lines
 from warehouse.messages import Message
 
+_NAMES_SHOWN = 2
+_FIRST_DAY = "There is nothing earlier to compare with."
 _WORST_FIRST = ("critical", "unknown", "warning")
 
 
@@ -34,7 +36,7 @@ def daily_summary(message: Message) -> Page:
 def executive_briefing(message: Message) -> Page:
     """Return the page of a week: the KPIs that have thresholds."""
     facts: Facts = message.facts
-    blocks = [words(_kpi_lines(kpi)) for kpi in _kpis(facts)]
+    blocks = [*_kpi_blocks(facts)]
     blocks.append(words([f"Figures of {facts['as_of']}, {_hours(facts)} h old when sealed."]))
     return Page("📈", f"Week's briefing: {_verdict(facts)}", tuple(blocks))
 
@@ -51,10 +53,18 @@ def _icon(facts: Facts) -> str:
 
 def _verdict(facts: Facts) -> str:
     """Return how the KPIs stand and, after them, what speaks against relying on them."""
-    found = [kpi["status"] for kpi in _kpis(facts)]
-    told = [f"{found.count(s)} {s}" for s in ("critical", "warning", "unknown") if s in found]
-    parts = [", ".join(told) or "all inside their lines", *(doubt for _, doubt in _doubts(facts))]
-    return "; ".join(parts)
+    told = [_named(facts, status) for status in ("critical", "warning", "unknown")]
+    kpis = ", ".join(each for each in told if each) or "all inside their lines"
+    return "; ".join([kpis, *(doubt for _, doubt in _doubts(facts))])
+
+
+def _named(facts: Facts, status: str) -> str:
+    """Return how many KPIs have a status, and which where that is short: "1 critical (PAR 90)"."""
+    names = [title_of(kpi["kpi"]) for kpi in _kpis(facts) if kpi["status"] == status]
+    if not names:
+        return ""
+    shown = f" ({', '.join(names)})" if len(names) <= _NAMES_SHOWN else ""
+    return f"{len(names)} {status}{shown}"
 
 
 def _doubts(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -90,9 +100,16 @@ def _hours(facts: Facts) -> str:
     return f"{Decimal(facts['freshness']['hours']):,.1f}"
 
 
-def _summary_blocks(facts: Facts) -> Iterator[Block]:
-    for kpi in _kpis(facts):
+def _kpi_blocks(facts: Facts) -> Iterator[Block]:
+    kpis = _kpis(facts)
+    if kpis and not any(kpi["earlier"] for kpi in kpis):
+        yield words([_FIRST_DAY])
+    for kpi in kpis:
         yield words(_kpi_lines(kpi))
+
+
+def _summary_blocks(facts: Facts) -> Iterator[Block]:
+    yield from _kpi_blocks(facts)
     rows = [
         (title_of(kpi["kpi"]), value_of(kpi), move_since_yesterday(kpi)) for kpi in facts["others"]
     ]
@@ -112,10 +129,10 @@ def _kpi_lines(kpi: Facts) -> list[str]:
     first = f"{ICONS[kpi['status']]} *{name}*  {value_of(kpi)}  _{kpi['status']}_"
     if kpi["value"] is None:
         return [first, code(str(kpi["reason"]))]
-    moved = "; ".join(moves(kpi)) or "nothing earlier to compare with"
     parts = parts_line(kpi)
-    told = [f"since {kpi['since']}: {parts}" if parts else None, beside_line(kpi)]
-    return [first, moved, *(line for line in told if line)]
+    moved = f"since {kpi['since']}: {parts}" if parts else None
+    told = ["; ".join(moves(kpi)), moved, beside_line(kpi)]
+    return [first, *(line for line in told if line)]
 
 
 def _trust_lines(facts: Facts) -> Iterator[str]:

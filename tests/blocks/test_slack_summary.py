@@ -85,7 +85,8 @@ def test_what_is_wrong_with_the_tape_stands_beside_what_is_wrong_with_the_book()
 
     assert made.icon == "🔴"
     assert made.title == (
-        "Summary of 2025-12-08: 1 critical, 1 warning, 1 unknown; 9.0 h old; 1 loan set apart"
+        "Summary of 2025-12-08: 1 critical (PAR 90), 1 warning (Collection rate), "
+        "1 unknown (Recovered default rate 90); 9.0 h old; 1 loan set apart"
     )
 
 
@@ -96,6 +97,16 @@ def test_the_table_is_measured_from_the_run_before_however_long_ago():
 
     assert "beside them         value  since 2025-11-19" in lines_of(made)
     assert "Outstanding  1,000.00 USD       +100.00 USD" in lines_of(made)
+
+
+def test_a_first_day_says_once_that_there_is_nothing_to_compare_with():
+    first = page({"par_90": 0.02, "collection_rate": 0.02})
+    day = MONDAY - timedelta(days=1)
+    before = SealedRun(None, manifest_of(day, [value_of("par_90", 0.02, day)]))
+    second = page({"par_90": 0.02, "collection_rate": 0.02}, near={"day": before})
+
+    assert lines_of(first).count("nothing earlier to compare with") == 1
+    assert "nothing earlier" not in lines_of(second)
 
 
 def test_the_briefing_says_what_speaks_against_its_figures():

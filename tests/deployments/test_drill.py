@@ -43,7 +43,12 @@ HEARD = {
         (EXECUTIVE, None, "🔴 [development] drill · PAR 90 is critical: 6.23 %"),
         (RISK, None, "🔴 [development] drill · PAR 90 is critical: 6.23 %"),
         (RISK, None, "🟡 [development] drill · Portfolio health is in warning: 4.3 / 10"),
-        (SUMMARY, None, "🔴 [development] drill · Summary of DAY: 1 critical, 1 warning"),
+        (
+            SUMMARY,
+            None,
+            "🔴 [development] drill · Summary of DAY: 1 critical (PAR 90), "
+            "1 warning (Portfolio health)",
+        ),
     },
     "run-failed": {
         (DEVOPS, "@sre-oncall", FAILED),

@@ -5,10 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from blocks.clients.slack_messages import render
+from tests.warehouse.messages_by_hand import SETTINGS
 from tests.warehouse.tape_builder import Tape, write_tables
 from tests.warehouse.tape_runs import TODAY, YESTERDAY, Desk
 from warehouse.messages import check_messages, read_messages
 
+ALERTING = SETTINGS.alerting
 LATE = TODAY - timedelta(days=90)  # due then, it is 90 days past due today and was 89 yesterday
 
 
@@ -47,6 +50,29 @@ def test_a_kpi_alert_tells_the_part_and_the_loan_that_moved_it(desk, tape):
     assert (loan["days_past_due_before"], loan["days_past_due"]) == (89, 90)
     assert loan["loan"].startswith("#")
     assert facts["since"] == YESTERDAY.isoformat()
+
+
+def test_the_story_of_two_days_as_people_read_it(desk, tape):
+    """Yesterday nothing is late; today one loan of ten is 90 days late, and executives hear it."""
+    said = [read_messages(desk.run(tape, as_of=d).sealed.folder) for d in (YESTERDAY, TODAY)]
+    first, second = ({(m.route, m.kind): render(m, ALERTING) for m in s.messages} for s in said)
+
+    title = {key: payload["text"].partition(" · ")[2] for key, payload in second.items()}
+    assert not any("PAR 90 is" in payload["text"] for payload in first.values())
+    assert title["executive_briefing", "kpi_alert"] == "PAR 90 is critical: 10.00 %"
+    assert title["daily_summary", "daily_summary"].startswith("Summary of 2025-12-27: 3 critical")
+    alert = "\n".join(
+        block["text"]["text"]
+        for block in second["executive_briefing", "kpi_alert"]["blocks"]
+        if "text" in block
+    )
+    assert "*10.00 %* on 2025-12-27, above the critical line of 5.00 %." in alert
+    assert "It was ok when last told." in alert
+    assert "It moved: +10.00 pp since yesterday." in alert
+    assert "since 2025-12-26: new delinquencies +10.00 pp (1 loan)." in alert
+    assert "Written off: 0.00 USD, unchanged since yesterday." in alert
+    assert "89 → 90" in alert
+    assert ("executive_briefing", "executive_briefing") not in second  # one a week
 
 
 def test_the_same_tape_again_seals_no_second_word(desk, tape):

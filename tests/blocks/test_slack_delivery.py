@@ -123,6 +123,25 @@ def test_messages_of_two_kinds_about_one_thing_are_kept_apart_as_well(desk, slac
     assert (result.sent, result.pending) == (1, 1)
 
 
+def test_two_portfolios_at_once_hold_each_other_up_in_nothing(desk, slack):
+    story = decide_messages(news_of(MONDAY, {"par_90": 0.04})).messages
+    for minutes, name in ((3, "lender-a"), (2, "lender-b")):
+        told = (replace(message, portfolio=name) for message in story)
+        desk.seal(*told, ago=minutes * timedelta(minutes=1))
+
+    results = desk.send()
+
+    assert results["risk-alerts"].pending == results["daily-summary"].pending == 0
+    assert slack.texts(RISK) == [
+        "🟡 [staging] lender-a · PAR 90 is in warning: 4.00 %",
+        "🟡 [staging] lender-b · PAR 90 is in warning: 4.00 %",
+    ]
+    assert [text.split(" · ")[0] for text in slack.texts("daily_summary")] == [
+        "🟡 [staging] lender-a",
+        "🟡 [staging] lender-b",
+    ]
+
+
 def test_a_message_waits_for_its_time(desk, slack):
     later = datetime.now(UTC) + HOUR
     desk.seal(said("monday", not_before=later), said("now"))

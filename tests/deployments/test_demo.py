@@ -16,7 +16,7 @@ from deployments.demo.story import STORY
 
 ROOT = Path(__file__).parents[2]
 EXECUTIVE, RISK, SUMMARY = "#executive-briefing", "#risk-monitoring", "#fintech-reports"
-CRITICAL = "🔴 PAR 90 is critical"
+CRITICAL = "🔴 [development] demo · PAR 90 is critical"
 LOOPBACK_ALONE = """
 import sys
 
@@ -68,7 +68,9 @@ def test_the_story_goes_as_it_is_told_from_a_wheel_without_network_or_settings(w
     done = demo(wheel, tmp_path, "--json", "--keep", str(kept))
 
     good, late, spike, down, back = json.loads(done.stdout)["chapters"]
-    assert {title.split(" on ")[0] for _, _, title in heard(good)} == {"🟢 Portfolio"}
+    assert {title.split(" of ")[0] for _, _, title in heard(good)} == {
+        "🟢 [development] demo · Summary"
+    }
     assert heard(late) == set()
     assert "27 h old, critical" in late["lines"][1]
     assert {(EXECUTIVE, "@cfo", CRITICAL), (RISK, None, CRITICAL)} <= heard(spike)

@@ -79,7 +79,7 @@ def test_the_run_publishes_it_and_every_command_of_the_page_shows_it(tree):
     value = json.loads(tapewatch(tree, "kpi", NAME, "--json"))
     assert (value["value"], value["status"]) == (SHARE, "critical")
     assert "Largest client on 2025-12-10: 75.60 %  critical" in shown[f"kpi {NAME}"]
-    assert "🔴 Largest client is critical: 75.60 %" in shown["notify --dry-run"]
+    assert "· Largest client is critical: 75.60 %" in shown["notify --dry-run"]
     assert "🔴 *Largest client*  75.60 %" in shown["notify --dry-run"]  # of the daily summary
 
 

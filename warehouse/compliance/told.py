@@ -49,4 +49,4 @@ def _messages(runs: Sequence[SealedRun], attempts: Sequence[AttemptRecord]) -> I
         sealed = read_messages(run.folder)
         yield from sealed.messages if sealed else ()
     for attempt in attempts:
-        yield from (message for _, message in attempt_messages(attempt))
+        yield from (message for _, message in attempt_messages(attempt, served=None))

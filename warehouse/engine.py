@@ -80,6 +80,7 @@ def open_engine(
         _interrupt(db)
 
     timer = Timer(timeout_seconds or 0, time_out)
+    timer.daemon = True  # a signal may be raised in `finally`: no process waits for the limit then
     try:
         db.execute("set TimeZone = 'UTC'")
         allowed = ", ".join(literal(f"{folder}/") for folder in (*folders, spill))
@@ -102,9 +103,11 @@ def open_engine(
     except duckdb.Error as error:
         raise _typed(error, settings, spill) from None  # its text may quote a cell of the tape
     finally:
-        _OPEN.discard(db)
-        timer.cancel()
-        db.close()
+        try:
+            _OPEN.discard(db)
+            timer.cancel()
+        finally:
+            db.close()
 
 
 def _config(

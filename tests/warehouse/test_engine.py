@@ -30,6 +30,16 @@ try:
 except KeyboardInterrupt:
     sys.exit(143)
 """
+LEFT_OPEN = """
+import sys
+from pathlib import Path
+from settings.model import EngineSettings
+from warehouse.engine import open_engine
+
+settings = EngineSettings(memory_limit="500MB", max_temp_size="1GB", threads=1)
+left = open_engine(settings, Path(sys.argv[1]), (), 600)
+left.__enter__()
+"""
 
 
 def test_a_statement_is_ended_when_its_time_is_over(tmp_path):
@@ -41,10 +51,17 @@ def test_a_statement_is_ended_when_its_time_is_over(tmp_path):
 
 
 def test_a_statement_ended_for_a_signal_was_not_too_slow(tmp_path):
-    Timer(0.2, interrupt_engines).start()
-
     with pytest.raises(KeyboardInterrupt), open_engine(ENGINE, tmp_path, (), 600) as db:
+        Timer(0.2, interrupt_engines).start()
         db.execute(HOURS)
+
+
+def test_a_process_that_had_no_time_to_close_its_engine_does_not_wait_for_the_limit(tmp_path):
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", LEFT_OPEN, str(tmp_path)], cwd=ROOT, timeout=60, check=False
+    )
+
+    assert done.returncode == 0
 
 
 @pytest.mark.slow

@@ -1,21 +1,18 @@
 """Where every error ends: one line on stderr for a person, an exit code for a program."""
 
-import os
 import signal
 import sys
-import time
 import traceback
-from threading import Thread
 from types import FrameType
 from typing import Never
 
 import typer
 
 from settings.errors import TapewatchError
+from warehouse.stopping import interrupt_on_signals
 
 USAGE_CODE = 64
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
-_INTERRUPT_SECONDS = 0.2
 
 
 class StopSignal(KeyboardInterrupt):
@@ -36,10 +33,7 @@ class AttemptFailed(Exception):
 
 def stop_on_signals() -> None:
     """Make SIGTERM and SIGINT end what is at work in order; a second one ends it at once."""
-    signaled, written = os.pipe()
-    os.set_blocking(written, False)
-    signal.set_wakeup_fd(written)
-    Thread(target=_interrupt_engines, args=(signaled,), daemon=True).start()
+    interrupt_on_signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
 
@@ -47,16 +41,6 @@ def stop_on_signals() -> None:
 def _stop(number: int, _frame: FrameType | None) -> Never:
     signal.signal(number, signal.SIG_DFL)
     raise StopSignal
-
-
-def _interrupt_engines(signaled: int) -> None:
-    """Wait for a signal, then end what the engines are at, so that its handler gets its turn."""
-    os.read(signaled, 1)
-    from warehouse.engine import interrupt_engines
-
-    while True:  # until the process ends: a statement that just begins forgets an interruption
-        interrupt_engines()
-        time.sleep(_INTERRUPT_SECONDS)
 
 
 def report(error: BaseException, *, is_debug: bool) -> int:

@@ -5,15 +5,18 @@ import socket
 import sys
 import time
 import urllib.request
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET
+
+from rich.console import Console
 
 from deployments.deploy import POOL, deploy
 from deployments.edge import report, stop_on_signals
 from deployments.observe.exporting import exporting
 from deployments.observe.stack import observe_folder
+from deployments.prefect_api import PrefectApi, PrefectSilentError
 from deployments.programs import Program, running
 from deployments.render import open_console, print_facts
 from prometheus.configuration import watch_prefect
@@ -26,6 +29,7 @@ from warehouse.durable import make_folder
 
 _READY_WITHIN_SECONDS = 180
 _LOOKS_EVERY_SECONDS = 1
+_CANCELED_WITHIN_SECONDS = 45  # Prefect's worker kills what has not ended after 30
 
 
 class OpenServerError(ConfigError):
@@ -80,8 +84,11 @@ def serve(settings: Settings) -> None:
         config = observe_folder(settings) / "config"
         watch_prefect(config, url.removeprefix("http://"))
         ending.callback(watch_prefect, config, None)
+        api = PrefectApi(f"{url}/api", settings.prefect)
         with console.status("starting the worker …"):
+            api.crash_left_over()  # the only worker is ours: what is at work has lost its own
             worker = ending.enter_context(_worker(logs))
+        ending.callback(_cancel_runs, api, console)
         print_facts(
             console,
             {
@@ -97,6 +104,13 @@ def serve(settings: Settings) -> None:
             server.check()
             worker.check()
             time.sleep(_LOOKS_EVERY_SECONDS)
+
+
+def _cancel_runs(server: PrefectApi, console: Console) -> None:
+    """Let the runs at work end in order before the worker goes, which would kill them."""
+    with console.status("ending the runs at work …"), suppress(PrefectSilentError):
+        if left := server.cancel_runs(_CANCELED_WITHIN_SECONDS):
+            console.print(f"{left} runs did not end; the next run cleans up after them")
 
 
 def _url(prefect: PrefectSettings) -> str:

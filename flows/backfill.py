@@ -9,6 +9,7 @@ from settings.load import load_settings
 from tasks.backfill import backfill_past
 from tasks.progress import name_flow_run
 from warehouse.backfill import Backfilled, Every, PastDays
+from warehouse.stopping import engines_stop
 
 start_traces()  # as in flows/daily.py
 
@@ -33,4 +34,5 @@ def backfill(
     """
     settings = load_settings(portfolio=portfolio)
     name_flow_run(f"{settings.portfolio.name} by the {every}")
-    return backfill_past(settings, PastDays(first, last, every))
+    with engines_stop():
+        return backfill_past(settings, PastDays(first, last, every))

@@ -21,6 +21,7 @@ from tasks.showing import artifact_key
 from warehouse.job import AcceptedAnomaly, RunOutcome, RunRequest
 from warehouse.lock import LockHeldError
 from warehouse.run import Start, run_daily
+from warehouse.stopping import engines_stop
 
 start_traces()  # a worker imports this file and then begins the span of the flow run
 
@@ -58,7 +59,8 @@ def daily(
     progress = Progress(artifact_key("progress", book), f"{book}: four phases, then the pages")
     phases = prefect_phases(settings.phases, progress)
     try:
-        outcome = run_daily(request, settings, start, phases, feed, delivery(settings))
+        with engines_stop():
+            outcome = run_daily(request, settings, start, phases, feed, delivery(settings))
     except LockHeldError as error:  # no failure: the other run does the work
         log.warning(error.line())
         return Completed(name="Busy", message=error.line())

@@ -107,19 +107,29 @@ class AuditHalfConfiguredError(ConfigError):
 
 @dataclass(frozen=True)
 class Paths:
-    """Where every output goes: all that Tapewatch writes lies in these two folders."""
+    """Where every output goes: all that Tapewatch writes lies in these folders.
+
+    Staging has data of its own, so that it can run beside production in one folder: neither waits
+    for the lock of the other, and the exports of the drop folder are there for both.
+    """
 
     root_dir: Path
+    is_staging: bool = False
 
     @property
     def data_dir(self) -> Path:
         """Raw bytes, sealed runs, attempts and the lock."""
-        return self.root_dir / "data"
+        return self.root_dir / ("data-staging" if self.is_staging else "data")
 
     @property
     def logs_dir(self) -> Path:
         """One folder an attempt, under `runs/`."""
         return self.root_dir / "logs"
+
+    @property
+    def prefect_home(self) -> Path:
+        """What Prefect keeps: its database and its profiles."""
+        return self.root_dir / (".prefect-staging" if self.is_staging else ".prefect")
 
     @property
     def pii_key_file(self) -> Path:
@@ -448,7 +458,7 @@ class Settings(BaseSettings):
     @property
     def paths(self) -> Paths:
         """The folders under `root_dir`."""
-        return Paths(self.root_dir)
+        return Paths(self.root_dir, self.environment == "staging")
 
     @property
     def drop_folder(self) -> Path:

@@ -10,7 +10,7 @@ _DAY_SECONDS = 86_400
 def client_environment(paths: Paths) -> Mapping[str, str]:
     """Return the variables of every process of Prefect: worker, flow run or command line."""
     return {
-        "PREFECT_HOME": str(paths.root_dir / ".prefect"),
+        "PREFECT_HOME": str(paths.prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # never pickle

@@ -80,7 +80,7 @@ def make_attempt_folder(layout: Layout, name: str) -> None:
         StorageError: The disk refused.
     """
     make_folder(layout.log_runs / name)
-    link = layout.latest.with_name(f"latest.{secrets.token_hex(4)}.tmp")
+    link = layout.latest.with_name(f"{layout.latest.name}.{secrets.token_hex(4)}.tmp")
     with typed_storage(layout.latest):
         link.symlink_to(name)
         link.replace(layout.latest)

@@ -120,9 +120,11 @@ def _last_summary(folder: Path) -> dict[str, Any]:
 
 def _sweep(layout: Layout) -> None:
     flat = (layout.data, layout.raw, layout.runs, layout.current.parent, layout.attempts)
-    for root in (*flat, layout.staging, layout.log_runs):
+    for root in (*flat, layout.staging, *layout.log_folders()):
         _unlink_all(root.glob("*.tmp"))
-    _unlink_all(layout.log_runs.glob("*/*.tmp"))
+    # not `*.tmp`: another environment may be at work beside this one, under a lock of its own
+    _unlink_all(layout.log_runs.glob(f"{layout.latest.name}.*.tmp"))
+    _unlink_all(layout.log_runs.glob("probe.*.tmp"))
     with typed_storage(layout.staging):
         for left in layout.staging.iterdir():
             shutil.rmtree(left)

@@ -127,9 +127,23 @@ class Layout:
         return self.logs / "maintenance"
 
     @property
+    def log_prefix(self) -> str:
+        """What the names of this environment's log folders begin with: the runbook's for staging.
+
+        The log folders are the one place where environments lie side by side.
+        """
+        return "staging_" if self.book.startswith("staging-") else ""
+
+    @property
     def latest(self) -> Path:
         """The link to the newest attempt's log folder."""
-        return self.log_runs / "latest"
+        return self.log_runs / f"{self.log_prefix}latest"
+
+    def log_folders(self) -> list[Path]:
+        """Return the log folders of this environment's attempts, in their order."""
+        found = (path for path in self.log_runs.glob("*/") if not path.is_symlink())
+        of_staging = bool(self.log_prefix)
+        return sorted(path for path in found if path.name.startswith("staging_") == of_staging)
 
     @property
     def served_log(self) -> Path:
@@ -250,4 +264,4 @@ def _try_write(folder: Path) -> None:
     with typed_storage(probe):
         os.close(create_private(probe))
         fail_point("probe_made")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another environment may have swept it

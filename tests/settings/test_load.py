@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 import settings.load
+from settings.alerting import ROUTES
 from settings.errors import ConfigError, TapewatchError
 from settings.load import (
     InvalidSettingError,
@@ -113,6 +114,30 @@ def test_outputs_go_below_the_current_folder_unless_they_are_moved(tmp_path, mon
 
     assert (here.data_dir, here.logs_dir) == (tmp_path / "data", tmp_path / "logs")
     assert (moved.data_dir, moved.logs_dir) == (Path("/srv/tape/data"), Path("/srv/tape/logs"))
+
+
+def test_staging_has_data_of_its_own_beside_production_and_takes_the_same_exports(tmp_path):
+    here = KEY | {"TAPEWATCH_DATA_DIR": str(tmp_path)}
+    production, staging = (
+        load_settings(here | {"PIPELINE_ENV": name}) for name in ("production", "staging")
+    )
+
+    assert staging.paths.data_dir == tmp_path / "data-staging"
+    assert staging.paths.prefect_home != production.paths.prefect_home
+    assert staging.paths.logs_dir == production.paths.logs_dir
+    assert staging.drop_folder == production.drop_folder
+
+
+def test_staging_has_channels_and_ports_that_are_not_those_of_production():
+    production, staging = (
+        load_settings(KEY | {"PIPELINE_ENV": name}) for name in ("production", "staging")
+    )
+
+    for route in ROUTES:
+        channel = production.integrations.slack.channel(route)
+        assert staging.integrations.slack.channel(route) == f"{channel}-staging"
+    assert staging.prefect.port != production.prefect.port
+    assert staging.exporter.port != production.exporter.port
 
 
 @pytest.mark.parametrize("given", ["out", "./out"])

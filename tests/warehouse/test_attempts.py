@@ -230,7 +230,9 @@ def test_a_phase_nobody_knows_is_our_mistake(layout):
         ("development", "20251227T090000Z_a1"),
     ],
 )
-def test_the_log_folder_has_the_runbooks_name_and_latest_points_at_it(layout, environment, name):
+def test_the_log_folder_has_the_runbooks_name_and_latest_points_at_it(tmp_path, environment, name):
+    layout = Layout(tmp_path / "data", tmp_path / "logs", f"{environment}-cascade")
+    layout.make()
     with begin(layout, environment=environment) as attempt:
         attempt.succeed("published")
 
@@ -276,10 +278,27 @@ with open_attempt(layout, "dead", "production", "cascade", now) as attempt:
     (open_staging(layout, "dead").tape / "loans.csv").write_bytes(b"half")
     probed = (layout.staging, layout.runs, layout.raw, layout.attempts, layout.log_runs)
     for folder in (*probed, layout.data, attempt.folder):
-        (folder / "x.0a1b2c3d.tmp").write_bytes(b"half")
+        (folder / "probe.0a1b2c3d.tmp").write_bytes(b"half")
+    layout.latest.with_name("latest.0a1b2c3d.tmp").symlink_to("half")
     with attempt.phase("ingestion"):
         pass
 """
+
+
+@pytest.mark.parametrize(
+    ("swept", "left"), [("staging", "20251227T090000Z_a1"), ("production", "staging_a1")]
+)
+def test_recovery_leaves_alone_what_another_environment_writes(tmp_path, swept, left):
+    layout = Layout(tmp_path / "data", tmp_path / "logs", f"{swept}-cascade")
+    layout.make()
+    half = layout.log_runs / left / "pipeline_summary.json.0f.tmp"
+    half.parent.mkdir()
+    half.touch()
+
+    with hold_lock(layout.lock, "a2", NOW) as lock:
+        recover(layout, lock, NOW)
+
+    assert half.exists()
 
 
 @pytest.fixture

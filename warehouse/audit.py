@@ -91,6 +91,15 @@ def audit_payload(run: SealedRun) -> dict[str, JsonValue]:
     return {**rows, "run": {**facts, "manifest_sha256": run.manifest_sha256()}}
 
 
+def facts_of_run(run: SealedRun) -> dict[str, JsonValue]:
+    """Return what the store's row of a sealed run says, its manifest's hash included.
+
+    Raises:
+        StorageError: The manifest cannot be read.
+    """
+    return {**_run_row(run.manifest), "manifest_sha256": run.manifest_sha256()}
+
+
 def verify_audit_rows(run: SealedRun) -> list[Problem]:
     """Return every way in which audit.json does not say what the manifest beside it says.
 

@@ -69,6 +69,11 @@ class Layout:
         return self.data / "withdrawn"
 
     @property
+    def rollbacks(self) -> Path:
+        """One file a rollback, as the audit store is told it."""
+        return self.data / "rollbacks"
+
+    @property
     def attempts(self) -> Path:
         """One state file an attempt."""
         return self.data / "attempts"

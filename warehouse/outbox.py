@@ -1,4 +1,4 @@
-"""What the audit store has still to get: sealed runs and ended attempts without a receipt.
+"""What the audit store has still to get: runs, ended attempts and rollbacks without a receipt.
 
 The run folders are the outbox. Beside what `delivery_box` keeps lies earlier/: the receipts of a
 store that was there before. A receipt that cannot be read is none: sending again costs nothing.
@@ -23,6 +23,7 @@ from warehouse.durable import durable_write, fsync_dir, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.manifest import load_manifest
+from warehouse.rollback_record import RollbackRecord, list_rollbacks
 from warehouse.run_folder import SealedRun, run_folders
 from warehouse.storage_errors import typed_storage
 
@@ -48,9 +49,9 @@ class Receipt(Link):
 
 @dataclass(frozen=True)
 class Item(Parcel):
-    """One thing to send: a sealed run, or an attempt that published nothing."""
+    """One thing to send: a sealed run, an attempt that published nothing, or a rollback."""
 
-    source: SealedRun | AttemptRecord = field(repr=False)
+    source: SealedRun | AttemptRecord | RollbackRecord = field(repr=False)
 
     def payload(self) -> dict[str, JsonValue]:
         """Return its audit rows, the same at every try.
@@ -61,6 +62,8 @@ class Item(Parcel):
         """
         if isinstance(self.source, SealedRun):
             return audit_payload(self.source)
+        if isinstance(self.source, RollbackRecord):
+            return self.source.payload()
         return attempt_payload(self.source)
 
 
@@ -154,6 +157,9 @@ class Outbox(Box[Item, Link]):
             if is_ours and attempt.status in _PUBLISHED_NOTHING and name not in known:
                 with suppress(ValidationError):  # a hand has damaged the record
                     yield Item(name, _MOMENT.validate_python(attempt.started_at), attempt)
+        for rollback in list_rollbacks(self._layout, self._environment):
+            if rollback.name not in known:
+                yield Item(rollback.name, rollback.at, rollback)
 
 
 def _receipt_in(path: Path) -> Receipt | None:

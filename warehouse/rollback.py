@@ -6,6 +6,7 @@ from datetime import datetime
 from settings.errors import UsageError
 from warehouse.layout import Layout
 from warehouse.lock import hold_lock
+from warehouse.rollback_record import Decision, keep_rollback
 from warehouse.run_folder import SealedRun, list_runs, publish, served_name
 from warehouse.verify import check_folder
 from warehouse.withdrawn import is_withdrawn, restore, withdraw
@@ -36,7 +37,8 @@ class RolledBack:
 def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code: str) -> RolledBack:
     """Serve `run`, or the newest before the served one, and withdraw every later run of the book.
 
-    A run that was withdrawn is served again by naming it. Only the pointer moves: nothing sealed
+    What is decided is written down first, for the audit store. A run that was withdrawn is served
+    again by naming it. Only the pointer moves: nothing sealed
     is touched, and the next tape of a later day is served as always.
 
     Raises:
@@ -53,13 +55,14 @@ def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code:
         runs = [r for r in list_runs(layout) if "-".join(r.manifest.identity.book) == layout.book]
         target = _target(layout, runs, run, before)
         check_folder(target.folder)
-        later = [r.name for r in runs if r.manifest.order > target.manifest.order]
+        later = tuple(r.name for r in runs if r.manifest.order > target.manifest.order)
+        keep_rollback(layout, Decision(target, before, later, reason, now, code))
         for name in later:  # first: what serves a withdrawn run by mistake is this very command
             withdraw(layout, name, target.name, reason, now, code)
         restore(layout, target.name)
         publish(layout, target, backward=True)
     still = [r.name for r in runs if r.name not in later and is_withdrawn(layout, r.name)]
-    return RolledBack(before, target, tuple(later), tuple(still))
+    return RolledBack(before, target, later, tuple(still))
 
 
 def _target(

@@ -15,6 +15,7 @@ from warehouse.audit import AUDIT_STORE, audit_payload
 from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
 from warehouse.outbox import Link, Outbox
+from warehouse.rollback_record import RollbackRecord, list_rollbacks
 from warehouse.run_folder import SealedRun
 
 # What must be the same in the store: the key of a row first; numbers as text, to the last digit.
@@ -34,6 +35,8 @@ _KEYS = {
     "data_quality_results": "check_name",
 }
 _RUN = ("run_id", "manifest_sha256", "status", "environment", "portfolio", "as_of", "sql_sha256")
+
+_ROLLBACK = (*_RUN, "run_folder", "previous_run", "supersedes", "decision")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def verify_store(store: AuditStore, layout: Layout, environment: str) -> StoreVe
         found += chain.missing(name, receipt)
     names = [name for name in (*of_store, *refused) if (layout.runs / name).is_dir()]
     found += _other_rows(store, layout, chain, names)
+    told = [r for r in list_rollbacks(layout, environment) if r.name in of_store]
+    found += _other_rollbacks(store, told)
     return StoreVerdict(
         links=len(chain.hashes),
         newest_hash=chain.hashes[max(chain.hashes)] if chain.hashes else None,
@@ -147,6 +152,16 @@ def _other_rows(
             sealed = {row[_KEYS[table]]: row for row in rows}
             kept = stored[table].get(run["run_id"], {})
             yield from _compare(name, table, sealed, kept, columns[1:])
+
+
+def _other_rollbacks(store: AuditStore, told: Sequence[RollbackRecord]) -> Iterator[Mismatch]:
+    if not told:  # a store that was never migrated for them has no such column
+        return
+    stored = {row["run_id"]: row for row in store.rows("pipeline_runs", _ROLLBACK)}
+    for rollback in told:
+        run = cast("dict[str, Any]", rollback.payload()["run"])
+        there = {k: row for k, row in stored.items() if k == run["run_id"]}
+        yield from _compare(rollback.name, "pipeline_runs", {run["run_id"]: run}, there, _ROLLBACK)
 
 
 def _by_run(

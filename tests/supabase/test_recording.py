@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.postgres import MIGRATIONS
 from tests.supabase.payloads import CHECKS, KPIS, payload, run_id
 
 RECORD = "select analytics.record_pipeline_run(%s)"
@@ -250,3 +251,28 @@ def test_no_setting_of_a_session_changes_what_is_verified(database, setting):
     with psycopg.connect(database.url("app")) as connection:
         connection.execute(f"set {setting}")
         assert connection.execute("select * from analytics.verify_audit_chain()").fetchall() == []
+
+
+def test_a_rollback_is_stored_with_its_reason_and_refused_without(database):
+    told = {"pipeline": "rollback", "previous_run": "2025-12-02-2"}
+
+    assert refusal(database, changed("run", **told)) == "PT422"
+    assert refusal(database, changed("run", **told, decision={"reason": ""})) == "PT422"
+    record(database, changed("run", **told, decision={"reason": "the tape was wrong"}))
+
+    assert counts(database)[0] == 1
+
+
+def test_a_run_stored_before_rollbacks_could_be_keeps_its_digest(empty_database):
+    """A null is not told: the chain of a store that is migrated later stays sound."""
+    first, *later = sorted(MIGRATIONS.glob("*.sql"))
+    with psycopg.connect(empty_database.url("owner")) as connection:
+        connection.execute(first.read_text())
+    receipt = record(empty_database, payload(1))
+
+    for migration in later:
+        with psycopg.connect(empty_database.url("owner")) as connection:
+            connection.execute(migration.read_text())
+
+    assert problems(empty_database) == []
+    assert record(empty_database, payload(1)) == receipt | {"created": False}

@@ -208,3 +208,39 @@ def test_what_a_run_that_was_taken_back_said_has_been_read(desk, tmp_path):
 
     assert told(spoilt, "kpi_alert") == ["risk_alerts", "executive_briefing"]
     assert told(mended, "recovered") == ["risk_alerts", "executive_briefing"]
+
+
+def written(desk):
+    return [json.loads(path.read_bytes())["run"] for path in desk.layout.rollbacks.iterdir()]
+
+
+def test_a_rollback_is_written_down_with_what_it_served_before_and_why(desk, days):
+    back(desk)
+
+    [told] = written(desk)
+    assert (told["pipeline"], told["run_folder"], told["previous_run"]) == (
+        "rollback", days[1], days[2]
+    )  # fmt: skip
+    assert (told["supersedes"], told["decision"]) == ([days[2]], {"reason": "the tape was wrong"})
+
+
+def test_no_pointer_moves_without_a_trace(desk, days, monkeypatch):
+    """Killed on the way: the decision is there, and the pointer where it was."""
+
+    def killed(*_arguments, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("warehouse.rollback.publish", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        back(desk)
+
+    assert len(written(desk)) == 1
+    assert desk.served() == days[2]
+
+
+def test_a_refused_rollback_is_not_written_down(desk, days):
+    with pytest.raises(NoReasonError):
+        back(desk, reason=" ")
+
+    assert not desk.layout.rollbacks.exists()

@@ -83,6 +83,10 @@ serve: $(VENV)/.run ## Prefect's server, a worker, every deployment and the expo
 deploy: $(VENV)/.run ## register the deployments with the server of PREFECT_API_URL
 	$(BIN)/python -m deployments.deploy
 
+.PHONY: deploy-verify
+deploy-verify: $(VENV)/.dev ## the five criteria of the hour after a deployment (TESTS=tests/x: those alone)
+	$(BIN)/tapewatch deploy-verify $(addprefix --tests ,$(TESTS))
+
 .PHONY: bench-backfill
 bench-backfill: $(VENV)/.dev ## every month end of a tape of a million loans, from one run
 	$(BIN)/python -m deployments.bench_backfill

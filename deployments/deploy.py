@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from deployments.snapshot import take_snapshot
 from settings.errors import ConfigError, TapewatchError
 from settings.load import load_settings
 from settings.prefect_home import auth_environment, client_environment
@@ -40,6 +42,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     Raises:
         DeployError: There is no server, or it refused.
         ConfigError: A setting is wrong.
+        StorageError: The snapshot could not be written.
     """
     if not environment.get("PREFECT_API_URL"):
         raise DeployError(
@@ -57,6 +60,8 @@ def deploy(environment: Mapping[str, str]) -> None:
     if _prefect(told, "work-pool", "inspect", POOL).returncode != 0:
         _must(_prefect(told, "work-pool", "create", POOL, "--type", "process"))
     _must(_prefect(told, "--no-prompt", "deploy", "--all", "--prefect-file", _PREFECT_FILE))
+    _, snapshot = take_snapshot(settings, datetime.now(UTC))
+    sys.stdout.write(f"what runs now is written down in {snapshot}\n")
     sys.stdout.write(f"deployed to {environment['PREFECT_API_URL']}, work pool {POOL}\n")
 
 

@@ -4,6 +4,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_CHECKOUT = Path(__file__).parent.parent
+
 
 @cache
 def code_version() -> str:
@@ -12,17 +14,26 @@ def code_version() -> str:
         installed = version("tapewatch")
     except PackageNotFoundError:
         installed = "unknown"
-    commit = _commit(Path(__file__).parent.parent)
-    return f"{installed}+{commit}" if commit else installed
+    commit = commit_sha()
+    return f"{installed}+{commit[:12]}" if commit else installed
 
 
-def _commit(checkout: Path) -> str | None:
-    """Return the commit of the checkout without running git (it may not be installed)."""
-    head = checkout / ".git" / "HEAD"
+def commit_sha(checkout: Path = _CHECKOUT) -> str | None:
+    """Return the commit of a checkout without running git (it may not be installed)."""
+    git = checkout / ".git"
+    if git.is_file():  # of a second work tree: it names the folder of its own
+        git = checkout / git.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
+    head = git / "HEAD"
     if not head.is_file():
         return None
     text = head.read_text(encoding="utf-8").strip()
     if not text.startswith("ref: "):
-        return text[:12]
-    ref = checkout / ".git" / text.removeprefix("ref: ")
-    return ref.read_text(encoding="utf-8").strip()[:12] if ref.is_file() else None
+        return text
+    name, common = text.removeprefix("ref: "), git / "commondir"
+    shared = git / common.read_text(encoding="utf-8").strip() if common.is_file() else git
+    for ref in (git / name, shared / name):
+        if ref.is_file():
+            return ref.read_text(encoding="utf-8").strip()
+    packed = shared / "packed-refs"
+    lines = packed.read_text(encoding="utf-8").splitlines() if packed.is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), None)

@@ -4,18 +4,15 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
-
-from rich.table import Table
-from rich.text import Text
 
 from deployments.commands.deliver import refused_line
 from deployments.documents import print_json
+from deployments.findings import Finding, failed_checks, findings_table
 from deployments.render import open_console
 from settings.alerting import ROUTES
 from settings.errors import ConfigError, TapewatchError
@@ -33,9 +30,6 @@ from warehouse.message_box import channel_name
 from warehouse.run_folder import read_current
 from warehouse.verify import check_folder
 
-Verdict = Literal["ok", "warning", "failed"]
-
-_COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _LOCK_FILE = Path(__file__).parents[2] / "requirements.txt"
 _PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==([^ ;]+)( ;[^\\]+)? \\$", re.MULTILINE)
 _PYTHON_FROM, _PYTHON_BEFORE = (3, 11), (3, 15)
@@ -48,16 +42,6 @@ class DoctorError(ConfigError):
     code = "DOCTOR"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one check found, and how to put it right."""
-
-    check: str
-    verdict: Verdict
-    found: str
-    fix: str = ""
-
-
 def examine(*, is_json: bool) -> None:
     """Check everything a run needs and show what was found.
 
@@ -65,18 +49,11 @@ def examine(*, is_json: bool) -> None:
         DoctorError: A check failed.
     """
     findings = [*_machine(), *_settings()]
-    failed = [finding.check for finding in findings if finding.verdict == "failed"]
+    failed = failed_checks(findings)
     if is_json:
         print_json({"is_healthy": not failed, "checks": [asdict(f) for f in findings]})
     else:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-        for finding in findings:
-            told = Text(finding.found)
-            if finding.fix:
-                told.append(f"\nfix: {finding.fix}", "bold")
-            verdict = Text(finding.verdict, _COLOURS[finding.verdict])
-            table.add_row(finding.check, verdict, told)
-        open_console().print(table)
+        open_console().print(findings_table(findings))
     if failed:
         said = f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}"
         raise DoctorError(said, fix="do what the fix of each says, then run it again")

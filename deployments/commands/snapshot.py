@@ -1,0 +1,81 @@
+"""`tapewatch snapshot`: write down what runs now, and tell how to come back to it."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+from rich.table import Table
+
+from deployments.documents import print_json
+from deployments.render import open_console, print_facts, short_path
+from deployments.snapshot import Snapshot, list_snapshots, snapshot_folder, take_snapshot
+from settings.model import Settings
+from warehouse.attempt_folder import utc_text
+
+_SHOWN = 12
+
+
+def snapshot_now(settings: Settings, *, is_json: bool) -> None:
+    """Take a snapshot and show it.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    taken, path = take_snapshot(settings, datetime.now(UTC))
+    if is_json:
+        print_json(_document(taken, path))
+        return
+    console = open_console()
+    print_facts(
+        console,
+        {
+            "snapshot": short_path(path),
+            "code": taken.code,
+            "lock": (taken.lock_sha256 or "none beside the code")[:_SHOWN],
+            "settings": taken.settings_sha256[:_SHOWN],
+            "serves": _served(taken),
+            "come back": "; ".join(_ways_back(taken)) or "nothing is known to come back to",
+        },
+    )
+
+
+def snapshots(settings: Settings, *, is_json: bool) -> None:
+    """List the snapshots of this environment, newest first.
+
+    Raises:
+        StorageError: The folder cannot be read.
+    """
+    found, folder = list_snapshots(settings)[::-1], snapshot_folder(settings)
+    if is_json:
+        print_json({"snapshots": [_document(one, folder / one.name) for one in found]})
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("taken at", "code", "lock", "settings", "served"):
+        table.add_column(title)
+    for one in found:
+        lock, chosen = (one.lock_sha256 or "none")[:_SHOWN], one.settings_sha256[:_SHOWN]
+        table.add_row(f"{one.taken_at:%Y-%m-%d %H:%M:%SZ}", one.code, lock, chosen, _served(one))
+    console = open_console()
+    console.print(table if found else f"no snapshot of {settings.environment} in {folder}")
+
+
+def _served(taken: Snapshot) -> str:
+    return ", ".join(f"{book} {run}" for book, run in taken.current.items()) or "nothing yet"
+
+
+def _ways_back(taken: Snapshot) -> list[str]:
+    """Return the commands that bring back the code and each run."""
+    ways = (
+        [] if taken.git_sha is None else [f"git checkout {taken.git_sha[:_SHOWN]}", "make deploy"]
+    )
+    prefix = f"{taken.environment}-"
+    for book, run in taken.current.items():
+        portfolio = book.removeprefix(prefix)
+        ways.append(f"tapewatch rollback {run} --portfolio {portfolio} --reason TEXT")
+    return ways
+
+
+def _document(taken: Snapshot, path: Path) -> dict[str, JsonValue]:
+    told = {**asdict(taken), "taken_at": utc_text(taken.taken_at), "current": dict(taken.current)}
+    return {"file": str(path), **told, "come_back": list(_ways_back(taken))}

@@ -51,6 +51,7 @@ from settings.value_types import (
 )
 
 Environment = Literal["development", "staging", "production"]
+ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 Phase = Literal["ingestion", "transformation", "calculation", "output"]
 
 PREFIX = "TAPEWATCH_"
@@ -382,6 +383,16 @@ class AnomalySettings(Section):
         return self
 
 
+class ShadowSettings(Section):
+    """How far a shadow run may differ from the one it runs beside; none of it changes a value."""
+
+    kpi_tolerance_ratio: Ratio  # of the reference's value; 0: to the last digit
+    row_tolerance_ratio: Ratio  # of the reference's rows of a table, and bad rows of a check
+    slower_factor: Factor  # a phase that takes more than so many times as long is slower ...
+    slower_seconds: Seconds  # ... when it takes so much longer as well: a second is noise
+    hours: AtLeastOne  # of shadow runs before a cutover
+
+
 class PhaseSettings(Section):
     """How often a phase is tried again, and how long one try may take."""
 
@@ -451,6 +462,7 @@ class Settings(BaseSettings):
     health: HealthSettings
     operations: OperationsSettings
     anomaly: AnomalySettings
+    shadow: ShadowSettings
     phases: PhasesSettings
     retention: RetentionSettings
     maintenance: MaintenanceSettings

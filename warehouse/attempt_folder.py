@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
 
 SUMMARY = "pipeline_summary.json"
+_ERROR_LINE = '"level": "error"'
 VALIDATION_REPORT = "validation_report.json"
 REPORT = "report.html"
 
@@ -107,6 +108,24 @@ def write_validation_report(folder: Path, report: JsonObject) -> None:
 def error_log(folder: Path, phase: str) -> Path:
     """Return where the failure of a phase is written."""
     return folder / f"{phase}_error.log"
+
+
+def logged_errors(folder: Path) -> list[str]:
+    """Return what the logs of an attempt hold of errors: its error logs, and lines of that level.
+
+    Raises:
+        StorageError: A log cannot be read.
+    """
+    found: list[str] = []
+    for path in sorted(folder.glob("*.log")):
+        if path.name.endswith("_error.log"):
+            found.append(path.name)
+            continue
+        with typed_storage(path):
+            lines = path.read_text(encoding="utf-8", errors="replace").count(_ERROR_LINE)
+        if lines:
+            found.append(f"{lines} errors in {path.name}")
+    return found
 
 
 def write_error_log(folder: Path, phase: str, error: BaseException, attempt_id: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from settings.errors import ConfigError, InternalError
-from settings.model import Settings
+from settings.model import Paths, Settings
 from warehouse.durable import create_private, fsync_dir, make_folder
 from warehouse.failpoints import fail_point
 from warehouse.storage_errors import disk_full, typed_storage
@@ -35,8 +35,14 @@ class Layout:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the layout of these settings."""
-        book = f"{settings.environment}-{settings.portfolio.name}"
-        return cls(settings.paths.data_dir, settings.paths.logs_dir, book)
+        return cls.beside(settings, settings.environment)
+
+    @classmethod
+    def beside(cls, settings: Settings, environment: str) -> Self:
+        """Return the layout of another environment under the same folder."""
+        paths = Paths(settings.root_dir, environment == "staging")
+        book = f"{environment}-{settings.portfolio.name}"
+        return cls(paths.data_dir, paths.logs_dir, book)
 
     @property
     def lock(self) -> Path:

@@ -13,6 +13,7 @@ from deployments.render import open_console, short_path
 from deployments.snapshot import list_snapshots
 from settings.errors import DataRejectedError, TapewatchError
 from settings.model import Settings
+from warehouse.attempt_folder import logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.audit import AUDIT_STORE, audit_payload
 from warehouse.layout import Layout
@@ -22,7 +23,6 @@ from warehouse.served import NothingPublishedError, served_run
 
 _HOME = Path(__file__).parents[2]
 _RUN = "tapewatch run"
-_ERROR = '"level": "error"'
 
 
 class DeploymentNotSoundError(DataRejectedError):
@@ -163,15 +163,9 @@ def _persisted(run: SealedRun, settings: Settings) -> Finding:
 
 def _error_logs(attempt: AttemptRecord, settings: Settings) -> Finding:
     folder = Layout.of(settings).log_runs / attempt.log_folder
-    logs = sorted(folder.glob("*.log"))
-    if not logs:
+    if not any(folder.glob("*.log")):
         return Finding("error logs", "failed", f"{folder} has no log", f"{_RUN}, then verify again")
-    found = [path.name for path in logs if path.name.endswith("_error.log")]
-    for path in logs:
-        lines = path.read_text(encoding="utf-8", errors="replace").count(_ERROR)
-        if lines:
-            found.append(f"{lines} errors in {path.name}")
-    if found:
+    if found := logged_errors(folder):
         told = f"{short_path(folder)}: {', '.join(found)}"
         return Finding("error logs", "failed", told, "tapewatch runs latest")
     return Finding("error logs", "ok", f"none in {short_path(folder)}")

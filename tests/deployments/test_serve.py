@@ -3,10 +3,8 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -17,96 +15,44 @@ import yaml
 from deployments.deploy import HOME
 from deployments.serve import OpenServerError, serve
 from settings.load import load_settings
-from warehouse.layout import Layout
+from tests.deployments.dribbling_source import dribbling
+from tests.deployments.moved_clock import MovedClock
+from tests.deployments.served import serving, soon
 from warehouse.lock import hold_lock
 from warehouse.synthetic import write_tape
 
-DEADLINE = 240  # of anything; a loaded machine starts Prefect in a minute
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Served:
-    """A running `make serve`, asked over Prefect's own API."""
-
-    def __init__(self, root, process, url):
-        self.root, self.process, self.url = root, process, url
-        self.settings = load_settings(
-            {"PIPELINE_ENV": "development", "TAPEWATCH_DATA_DIR": str(root)}
-        )
-
-    def get(self, path):
-        answer = httpx.get(f"{self.url}/api{path}", trust_env=False, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
-
-    def run(self, name, **parameters):
-        """Ask for one run of a deployment, and return its last state."""
-        asked = httpx.post(
-            f"{self.url}/api/deployments/{self.get(f'/deployments/name/{name}')['id']}/create_flow_run",
-            json={"parameters": parameters, "state": {"type": "SCHEDULED"}},
-            trust_env=False,
-            timeout=30,
-        )
-        asked.raise_for_status()
-        return self.ended(asked.json()["id"])
-
-    def ended(self, run):
-        until = time.monotonic() + DEADLINE
-        while time.monotonic() < until:
-            assert self.process.poll() is None
-            state = self.get(f"/flow_runs/{run}")["state"]
-            if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-                return state
-            time.sleep(0.5)
-        raise AssertionError(f"{state['type']} after {DEADLINE} s")
+ZONE = ZoneInfo("America/El_Salvador")  # the portfolio's own, by default
+NIGHT = datetime(2025, 12, 11, 2, 50, tzinfo=ZONE)  # yesterday is the day of the synthetic tape
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    root = tmp_path_factory.mktemp("served")
-    port, exporter = free_port(), free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-        "PIPELINE_ENV": "development",
-        "TAPEWATCH_DATA_DIR": str(root),
-        "TAPEWATCH_PREFECT__PORT": str(port),
-        "TAPEWATCH_EXPORTER__PORT": str(exporter),
-        "TAPEWATCH_INGESTION__SETTLE_SECONDS": "0",
-    }
-    command = [sys.executable, "-m", "deployments.serve"]
-    log = root / "serve.log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen(  # noqa: S603 - our own command
-            command, env=environment, stdout=out, stderr=out, cwd=HOME
-        ) as process,
-    ):
-        until = time.monotonic() + DEADLINE
-        while "ends by" not in log.read_text():
-            assert process.poll() is None and time.monotonic() < until, log.read_text()
-            time.sleep(0.2)
-        yield Served(root, process, f"http://127.0.0.1:{port}")
-        process.terminate()
-        process.wait(timeout=60)
+def clock(tmp_path_factory):
+    if not MovedClock.is_possible():
+        pytest.skip("no compiler (cc), so no clock of a process can be moved")
+    return MovedClock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, clock):
+    clock.move_to(NIGHT)
+    with serving(tmp_path_factory.mktemp("served"), **clock.environment) as made:
+        yield made
     with pytest.raises(httpx.TransportError):  # the server has ended with it
-        httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False)
+        httpx.get(f"{made.url}/api/health", trust_env=False)
 
 
 @pytest.mark.slow
-def test_all_on_one_machine(served):
+def test_all_on_one_machine(served, clock):
     """One start takes half a minute, so one test goes through it all."""
     deployments_are_those_of_the_file(served)
-    a_run_is_planned_for_the_next_night_by_itself(served)
+    nobody_reads_what_prefect_keeps(served)
     deploying_again_changes_nothing(served)
     another_run_at_work_ends_a_run_as_busy_and_not_as_failed(served)
-    a_run_takes_the_tape_of_the_drop_folder_to_a_served_run(served)
+    a_run_that_is_killed_is_crashed_and_blocks_nothing(served)
+    at_three_the_next_run_begins_by_itself_and_heals(served, clock)
     the_exporter_tells_of_it(served)
+    a_stop_ends_the_run_at_work_as_canceled(served)
 
 
 def listed():
@@ -134,28 +80,15 @@ def ids(served):
     }
 
 
-def a_run_is_planned_for_the_next_night_by_itself(served):
-    """Prefect's scheduler plans ahead: what it has planned needs nobody to start it."""
-    zone = ZoneInfo(served.settings.portfolio.time_zone)
-    until = time.monotonic() + DEADLINE
-    while time.monotonic() < until:
-        planned = httpx.post(
-            f"{served.url}/api/flow_runs/filter",
-            json={"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 200},
-            trust_env=False, timeout=30,
-        ).json()  # fmt: skip
-        daily = served.get("/deployments/name/daily/scheduled")["id"]
-        nights = [
-            datetime.fromisoformat(run["expected_start_time"]).astimezone(zone)
-            for run in planned
-            if run["deployment_id"] == daily and run["auto_scheduled"]
-        ]
-        if nights:
-            break
-        time.sleep(1)
-    assert {(night.hour, night.minute) for night in nights} == {(3, 0)}
-    log = (served.root / "data" / "serve" / "server.log").read_text()
-    assert "Can't evaluate bulk DML" not in log
+def nobody_reads_what_prefect_keeps(served):
+    """Results are JSON, old runs go, nobody is told how it is used, secrets have their own key."""
+    kept = served.get("/admin/settings")
+    vacuum = kept["server"]["services"]["db_vacuum"]
+
+    assert kept["results"]["default_serializer"] == "json"
+    assert kept["server"]["analytics_enabled"] is False
+    assert set(vacuum["enabled"]) == {"events", "flow_runs"}
+    assert vacuum["retention_period"] in (90 * 86_400, "P90D", 90.0 * 86_400)
 
 
 def deploying_again_changes_nothing(served):
@@ -176,23 +109,48 @@ def deploying_again_changes_nothing(served):
 
 
 def another_run_at_work_ends_a_run_as_busy_and_not_as_failed(served):
-    layout = Layout.of(served.settings)
-    layout.make()
-    with hold_lock(layout.lock, "b" * 32, datetime.now(UTC)):
+    served.layout.make()
+    with hold_lock(served.layout.lock, "b" * 32, datetime.now(UTC)):
         state = served.run("daily/scheduled")
 
     assert (state["type"], state["name"]) == ("COMPLETED", "Busy")
     assert "TAPEWATCH-BUSY" in state["message"]
 
 
-def a_run_takes_the_tape_of_the_drop_folder_to_a_served_run(served):
-    made = write_tape(served.root / "tape", 300).folder
-    shutil.copytree(made, served.settings.drop_folder / "export")
+def a_run_that_is_killed_is_crashed_and_blocks_nothing(served):
+    killed = {"TAPEWATCH_TEST": "1", "TAPEWATCH_CRASH_AT": "phase_started"}
 
-    state = served.run("daily/scheduled", as_of=None)
+    state = served.run("daily/scheduled", killed, as_of=None)
+
+    assert state["type"] == "CRASHED"
+    assert [attempt.status for attempt in served.attempts()] == ["running"]  # it said no word
+
+
+def at_three_the_next_run_begins_by_itself_and_heals(served, clock):
+    """Prefect's scheduler has planned it: with the clock at 02:59:50 nobody starts it."""
+    export = served.settings.drop_folder / "export"
+    shutil.copytree(write_tape(served.root / "tape", 300).folder, export)
+    for file in export.iterdir():
+        os.utime(file, (0, 0))  # it was there before the moved clock's day
+    daily = served.get("/deployments/name/daily/scheduled")["id"]
+
+    def planned():
+        runs = served.post("/flow_runs/filter", flow_runs={"deployment_id": {"any_": [daily]}})
+        told = {run["expected_start_time"]: run for run in runs if run["auto_scheduled"]}
+        return told and told[min(told, key=datetime.fromisoformat)]
+
+    run = soon(planned, "a planned night")
+    at = datetime.fromisoformat(run["expected_start_time"]).astimezone(ZONE)
+    assert (at.hour, at.minute) == (3, 0)
+    log = (served.root / "data" / "serve" / "server.log").read_text()
+    assert "Can't evaluate bulk DML" not in log
+    clock.move_to(NIGHT.replace(minute=59, second=50))
+
+    state = served.ended(run["id"])
 
     assert (state["type"], state["name"]) == ("COMPLETED", "Completed"), state["message"]
-    assert Layout.of(served.settings).current.is_file()
+    assert [a.status for a in served.attempts()] == ["abandoned", "success"]
+    assert served.layout.current.read_text().startswith("2025-12-10-")  # yesterday's tape
 
 
 def the_exporter_tells_of_it(served):
@@ -203,6 +161,19 @@ def the_exporter_tells_of_it(served):
     assert yaml.safe_load(target.read_text()) == [{"targets": [served.url.removeprefix("http://")]}]
     assert httpx.get(f"{served.url}/api/metrics", trust_env=False).status_code == 200
     assert 'tapewatch_runs_total{outcome="published",portfolio="default"} 1.0' in text
+
+
+def a_stop_ends_the_run_at_work_as_canceled(served):
+    """A stop is no failure: what pages is a run that fails, or dies without a word."""
+    with dribbling() as source:
+        asking = {"CASCADE_SESSION_COOKIE": "a=b", "CASCADE_EXPORT_URL": source.url}
+        run = served.begin("daily/scheduled", asking, as_of=None)
+        soon(source.asked.is_set, "a run at work")
+
+        assert served.stop() == 143
+
+    assert served.attempts()[-1].status == "canceled"
+    assert served.state_on_disk(run) == "CANCELLED"
 
 
 def test_a_server_that_anybody_could_reach_is_not_started():

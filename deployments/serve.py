@@ -61,6 +61,7 @@ def serve(settings: Settings) -> None:
     Raises:
         CannotListenError: The exporter's port is taken.
         DeployError: Prefect refused a deployment.
+        PiiKeyFileError: The file of the key that encrypts saved blocks cannot be used.
         OpenServerError: The address is not this machine's own, and nobody would have to sign in.
         ProgramEndedError: A program did not start, or ended.
         ServerNotReadyError: The server does not answer.

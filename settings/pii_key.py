@@ -1,4 +1,4 @@
-"""The masking key of a development machine: made once at random, then kept."""
+"""A key in a file, made once at random, then kept: what masks customers in development."""
 
 import os
 import secrets
@@ -15,8 +15,12 @@ class PiiKeyFileError(StorageError):
     can_heal = False
 
 
-def development_key(file: Path) -> str:
+def development_key(file: Path, variable: str = "TAPEWATCH_PII_KEY") -> str:
     """Return the key in `file`; where there is none, make one for this user alone.
+
+    Args:
+        file: Where the key is kept.
+        variable: What an operator can set instead, for the message.
 
     Raises:
         PiiKeyFileError: The file cannot be made or read, or others can read it too.
@@ -29,7 +33,7 @@ def development_key(file: Path) -> str:
     except UnicodeDecodeError:
         raise _unusable(file, "is not text", f"restore {file} from a backup") from None
     except OSError as error:
-        fix = f"make {file.parent} writable for this user, or set TAPEWATCH_PII_KEY"
+        fix = f"make {file.parent} writable for this user, or set {variable}"
         raise _unusable(file, f"cannot be used ({error.strerror})", fix) from error
     if shared:
         raise _unusable(file, "can be read by other users", f"chmod 600 {file}")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployments.automations import register_automations
+from deployments.prefect_api import PrefectApi
 from deployments.snapshot import take_snapshot
 from settings.errors import ConfigError, TapewatchError
 from settings.load import load_settings
@@ -42,6 +44,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     Raises:
         DeployError: There is no server, or it refused.
         ConfigError: A setting is wrong.
+        PrefectSilentError: The server refused an automation, or answers no more.
         StorageError: The snapshot could not be written.
     """
     if not environment.get("PREFECT_API_URL"):
@@ -60,6 +63,8 @@ def deploy(environment: Mapping[str, str]) -> None:
     if _prefect(told, "work-pool", "inspect", POOL).returncode != 0:
         _must(_prefect(told, "work-pool", "create", POOL, "--type", "process"))
     _must(_prefect(told, "--no-prompt", "deploy", "--all", "--prefect-file", _PREFECT_FILE))
+    key = environment.get("PREFECT_API_KEY")  # of Prefect Cloud
+    register_automations(PrefectApi(environment["PREFECT_API_URL"], settings.prefect, key))
     _, snapshot = take_snapshot(settings, datetime.now(UTC))
     sys.stdout.write(f"what runs now is written down in {snapshot}\n")
     sys.stdout.write(f"deployed to {environment['PREFECT_API_URL']}, work pool {POOL}\n")

@@ -29,13 +29,16 @@ class PrefectPasswordError(ConfigError):
 class PrefectApi:
     """Prefect's server at `url`, which ends in /api."""
 
-    def __init__(self, url: str, prefect: PrefectSettings) -> None:
-        """Know the way; nothing is asked yet."""
+    def __init__(self, url: str, prefect: PrefectSettings, key: str | None = None) -> None:
+        """Know the way; nothing is asked yet. `key` is that of Prefect Cloud."""
         auth = None
         if prefect.auth_string is not None:
             user, _, password = prefect.auth_string.get_secret_value().partition(":")
             auth = httpx.BasicAuth(user, password)
-        self._client = httpx.Client(base_url=url, auth=auth, timeout=_SECONDS, trust_env=False)
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._client = httpx.Client(
+            base_url=url, auth=auth, headers=headers, timeout=_SECONDS, trust_env=False
+        )
         self.url = url
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 
@@ -26,14 +27,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def soon(holds, what):
+def soon(holds, what, seconds=DEADLINE):
     """Wait for the first true answer and return it."""
-    until = time.monotonic() + DEADLINE
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         if answer := holds():
             return answer
         time.sleep(0.5)
-    raise AssertionError(f"{what}: not within {DEADLINE} s")
+    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 class Served:
@@ -71,13 +72,31 @@ class Served:
         """Ask for one run of a deployment, and return its last state."""
         return self.ended(self.begin(name, environment, **parameters))
 
-    def ended(self, run):
+    def ended(self, run, seconds=DEADLINE):
         def state():
             assert self.process.poll() is None
             found = self.get(f"/flow_runs/{run}")["state"]
             return found if found["type"] in ENDED else None
 
-        return soon(state, f"the end of {run}")
+        return soon(state, f"the end of {run}", seconds)
+
+    def pids(self, *words):
+        """Return its processes, and theirs, that were started with these words."""
+        parents, started = {}, {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                told = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(told[1])
+                started[int(folder.name)] = (folder / "cmdline").read_bytes().decode().split("\0")
+
+        def is_ours(pid):
+            return pid == self.process.pid or (pid in parents and is_ours(parents[pid]))
+
+        return [
+            pid
+            for pid, told in started.items()
+            if told[1 : 1 + len(words)] == list(words) and is_ours(pid)
+        ]
 
     def attempts(self):
         return list_attempts(self.layout)

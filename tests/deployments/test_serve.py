@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ def test_all_on_one_machine(served, clock):
     """One start takes half a minute, so one test goes through it all."""
     deployments_are_those_of_the_file(served)
     nobody_reads_what_prefect_keeps(served)
+    the_secret_of_a_block_is_encrypted_with_a_key_that_is_not_beside_it(served)
     deploying_again_changes_nothing(served)
     another_run_at_work_ends_a_run_as_busy_and_not_as_failed(served)
     a_run_that_is_killed_is_crashed_and_blocks_nothing(served)
@@ -74,10 +76,12 @@ def deployments_are_those_of_the_file(served):
 
 
 def ids(served):
-    return {
+    automations = {one["name"]: one["id"] for one in served.post("/automations/filter")}
+    deployments = {
         flow: served.get(f"/deployments/name/{flow}/{entry['name']}")["id"]
         for flow, entry in listed().items()
     }
+    return deployments, automations, len(served.post("/automations/filter"))
 
 
 def nobody_reads_what_prefect_keeps(served):
@@ -89,6 +93,28 @@ def nobody_reads_what_prefect_keeps(served):
     assert kept["server"]["analytics_enabled"] is False
     assert set(vacuum["enabled"]) == {"events", "flow_runs"}
     assert vacuum["retention_period"] in (90 * 86_400, "P90D", 90.0 * 86_400)
+
+
+def the_secret_of_a_block_is_encrypted_with_a_key_that_is_not_beside_it(served):
+    kind = served.get("/block_types/slug/secret")["id"]
+    [schema, *_] = served.post(
+        "/block_schemas/filter", block_schemas={"block_type_id": {"any_": [kind]}}
+    )
+    served.post(
+        "/block_documents/",
+        name="canary",
+        block_type_id=kind,
+        block_schema_id=schema["id"],
+        data={"value": "canary-of-a-block"},
+    )
+
+    home = served.settings.paths.prefect_home
+    with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as db:
+        keys = {name for (name,) in db.execute("select key from configuration")}
+        [(kept,)] = db.execute("select data from block_document where name = 'canary'")
+    assert "ENCRYPTION_KEY" not in keys
+    assert "canary-of-a-block" not in str(kept)
+    assert (home / "encryption.key").stat().st_mode & 0o777 == 0o600
 
 
 def deploying_again_changes_nothing(served):
@@ -106,6 +132,7 @@ def deploying_again_changes_nothing(served):
 
     assert done.returncode == 0, done.stderr
     assert before == ids(served)
+    assert list(before[1]) == ["tapewatch-dead-run"]
 
 
 def another_run_at_work_ends_a_run_as_busy_and_not_as_failed(served):

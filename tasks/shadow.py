@@ -28,8 +28,8 @@ def look_at_shadows(settings: Settings, reference: Environment, shadow: Environm
         StorageError: A run cannot be read, or the page not written.
     """
     now = datetime.now(UTC)
-    sides = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
-    day = shadow_day(*sides, settings.shadow.hours, now, settings.shadow)
+    one, other = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
+    day = shadow_day(one, other, settings.shadow.hours, now, settings.shadow)
     page = day_page(day)
     path = keep_page(Layout.of(settings), page, now)
     with showing("the shadow runs"):

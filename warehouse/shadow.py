@@ -157,10 +157,10 @@ def _errors(reference: RunSeen, shadow: RunSeen) -> Iterator[Line]:
 def _seconds(
     reference: AttemptRecord | None, shadow: AttemptRecord | None, settings: ShadowSettings
 ) -> Iterator[Line]:
-    one = {} if reference is None else reference.phase_seconds
-    other = {} if shadow is None else shadow.phase_seconds
-    for name in one:
-        here, there = one[name], other.get(name)
+    if reference is None or shadow is None:
+        return  # the record is gone: a time that nobody knows proves nothing
+    for name, here in reference.phase_seconds.items():
+        there = shadow.phase_seconds.get(name)
         if there is None:
             continue
         longer = there - here

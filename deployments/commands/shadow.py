@@ -96,8 +96,8 @@ def summarise(
             told = f"no environment is called {name}"
             raise NoSuchEnvironmentError(told, fix=f"name one of {', '.join(ENVIRONMENTS)}")
     now, of = datetime.now(UTC), hours or settings.shadow.hours
-    sides = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
-    day = shadow_day(*sides, of, now, settings.shadow)
+    one, other = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
+    day = shadow_day(one, other, of, now, settings.shadow)
     page = keep_page(Layout.of(settings), day_page(day), now)
     if is_json:
         print_json(_day_document(day, page))

@@ -77,5 +77,7 @@ def _ways_back(taken: Snapshot) -> list[str]:
 
 
 def _document(taken: Snapshot, path: Path) -> dict[str, JsonValue]:
-    told = {**asdict(taken), "taken_at": utc_text(taken.taken_at), "current": dict(taken.current)}
-    return {"file": str(path), **told, "come_back": list(_ways_back(taken))}
+    told: dict[str, JsonValue] = {"file": str(path), **asdict(taken)}
+    told["taken_at"] = utc_text(taken.taken_at)
+    told["come_back"] = [*_ways_back(taken)]
+    return told

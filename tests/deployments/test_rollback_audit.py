@@ -31,6 +31,7 @@ def test_a_rollback_is_a_row_of_the_store_and_a_link_of_its_chain(
 ):
     assert tapewatch("deliver").code == 0
 
+    assert rolled_back["seconds"] < 10  # one pointer: what the runbook promises
     [row] = store.rows("app", ROW)
     assert row[:6] == (
         "rollback",

@@ -22,7 +22,7 @@ def commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_on_a_page_exists(page):
-    told = re.findall(r"(?:`|/|\n)tapewatch ([a-z]+)", page.read_text(encoding="utf-8"))
+    told = re.findall(r"(?:`|/|\n)tapewatch ([a-z-]+)", page.read_text(encoding="utf-8"))
 
     assert set(told) <= commands()
 

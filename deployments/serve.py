@@ -89,7 +89,7 @@ def serve(settings: Settings) -> None:
         with console.status("starting the worker …"):
             api.crash_left_over()  # the only worker is ours: what is at work has lost its own
             worker = ending.enter_context(_worker(logs))
-        ending.callback(_cancel_runs, api, console)
+        ending.callback(_cancel_runs, api, worker, console)
         print_facts(
             console,
             {
@@ -107,8 +107,10 @@ def serve(settings: Settings) -> None:
             time.sleep(_LOOKS_EVERY_SECONDS)
 
 
-def _cancel_runs(server: PrefectApi, console: Console) -> None:
+def _cancel_runs(server: PrefectApi, worker: Program, console: Console) -> None:
     """Let the runs at work end in order before the worker goes, which would kill them."""
+    if worker.process.poll() is not None:
+        return  # nobody is left who could pass it on
     with console.status("ending the runs at work …"), suppress(PrefectSilentError):
         if left := server.cancel_runs(_CANCELED_WITHIN_SECONDS):
             console.print(f"{left} runs did not end; the next run cleans up after them")

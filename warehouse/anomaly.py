@@ -4,7 +4,7 @@ The spread is the median absolute deviation, which a few wild days do not move, 
 is a standard deviation where values are normally distributed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -66,25 +66,19 @@ def judge_point(
     return judge(kpi, value, [one for one in recent if one is not None], settings)
 
 
-def judge_trend(
-    trend: Mapping[str, Sequence[Point]], as_of: date, settings: AnomalySettings
-) -> dict[str, Anomaly]:
-    """Judge every KPI of a trend, as `read_trend` returns it, that is still in the catalogue."""
-    kpis = (kpi for kpi in load_catalogue() if kpi.name in trend)
-    return {kpi.name: judge_point(kpi, trend[kpi.name], as_of, settings) for kpi in kpis}
-
-
 def judge_run(layout: Layout, run: SealedRun, settings: AnomalySettings) -> dict[str, Anomaly]:
     """Judge every KPI of a run by what runs and history say of the days before it.
+
+    Whoever tells that a value is unusual asks here: a trend that reaches further back, or has one
+    KPI alone, would leave out other days where the basis changes.
 
     Raises:
         StorageError: The history cannot be read.
     """
-    identity = run.manifest.identity
-    names = [kpi.name for kpi in load_catalogue()]
+    as_of, kpis = run.manifest.identity.as_of, load_catalogue()
     days = settings.points + 1  # its own
-    trend = read_trend(layout, identity.book, names, identity.as_of, days)
-    return judge_trend(trend, identity.as_of, settings)
+    trend = read_trend(layout, run, [kpi.name for kpi in kpis], days)
+    return {kpi.name: judge_point(kpi, trend[kpi.name], as_of, settings) for kpi in kpis}
 
 
 def unusual_line(kpi: Kpi, judged: Anomaly | None) -> str:

@@ -36,7 +36,8 @@ class KpiHistory:
     def of(cls, layout: Layout, run: SealedRun) -> Self:
         """Return the history of a run; there may be no day in it yet."""
         manifest = run.manifest
-        return cls(layout.history / run.name, manifest.run_id, manifest.identity.sql_sha256)
+        folder = layout.of_book(manifest.identity.book).history / run.name
+        return cls(folder, manifest.run_id, manifest.identity.sql_sha256)
 
     @staticmethod
     def runs(layout: Layout) -> list[str]:

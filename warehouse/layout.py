@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -41,8 +41,12 @@ class Layout:
     def beside(cls, settings: Settings, environment: str) -> Self:
         """Return the layout of another environment under the same folder."""
         paths = Paths(settings.root_dir, environment == "staging")
-        book = f"{environment}-{settings.portfolio.name}"
-        return cls(paths.data_dir, paths.logs_dir, book)
+        layout = cls(paths.data_dir, paths.logs_dir)
+        return layout.of_book((environment, settings.portfolio.name))
+
+    def of_book(self, book: tuple[str, str]) -> Self:
+        """Return the layout of another book of this data folder: its environment and portfolio."""
+        return replace(self, book="-".join(book))
 
     @property
     def lock(self) -> Path:

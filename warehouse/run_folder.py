@@ -266,9 +266,25 @@ def _readable(folders: list[Path]) -> Iterator[SealedRun]:
 def runs_back(layout: Layout, book: tuple[str, str], until: date) -> Iterator[SealedRun]:
     """Yield the standing runs of a book up to a day, newest first, each read when asked for."""
     folders = [f for f in reversed(standing_folders(layout)) if f.name[:10] <= until.isoformat()]
+    for runs in _by_day(folders, book):
+        yield from reversed(runs)
+
+
+def runs_ahead(layout: Layout, book: tuple[str, str], after: date) -> Iterator[SealedRun]:
+    """Yield the standing run of each later day of a book, oldest first, each read when asked for.
+
+    Of two runs of a day it is the one that superseded the other.
+    """
+    folders = [f for f in standing_folders(layout) if f.name[:10] > after.isoformat()]
+    for runs in _by_day(folders, book):
+        yield from runs[-1:]
+
+
+def _by_day(folders: list[Path], book: tuple[str, str]) -> Iterator[list[SealedRun]]:
+    """Yield the runs of a book of each day, in the order in which they were sealed."""
     for _, day in groupby(folders, lambda folder: folder.name[:10]):
         runs = [run for run in _readable([*day]) if run.manifest.identity.book == book]
-        yield from sorted(runs, key=lambda run: run.manifest.order, reverse=True)
+        yield sorted(runs, key=lambda run: run.manifest.order)
 
 
 def runs_of_inputs(layout: Layout, sizes: tuple[int, ...]) -> Iterator[SealedRun]:

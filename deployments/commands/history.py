@@ -64,8 +64,7 @@ def _read(
 ) -> tuple[SealedRun, dict[str, tuple[Point, ...]], dict[str, Anomaly]]:
     layout = Layout.of(settings)
     run = served_run(layout)
-    identity = run.manifest.identity
-    trend = read_trend(layout, identity.book, names, identity.as_of)
+    trend = read_trend(layout, run, names)
     return run, trend, judge_run(layout, run, settings.anomaly)
 
 

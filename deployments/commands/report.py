@@ -2,7 +2,6 @@
 
 import hashlib
 import webbrowser
-from dataclasses import replace
 from pathlib import Path
 
 from deployments.documents import print_json
@@ -26,8 +25,7 @@ def make_report(settings: Settings, name: str | None, *, is_opened: bool, is_jso
     """
     layout = Layout.of(settings)
     run = served_run(layout) if name is None else _named(layout, name)
-    book = "-".join(run.manifest.identity.book)  # its own, which may be another than asked for
-    layout = replace(layout, book=book)
+    layout = layout.of_book(run.manifest.identity.book)  # which may be another than asked for
     path = write_page(gather_facts(run, layout, settings), report_folder(run, layout), layout)
     if is_opened:
         webbrowser.open(path.resolve().as_uri())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from settings.kpis import Kpi, load_catalogue
 from settings.model import Settings
-from warehouse.anomaly import Anomaly, judge_trend
+from warehouse.anomaly import Anomaly, judge_run
 from warehouse.audit import AUDIT_FILE, AUDIT_STORE
 from warehouse.change import KpiChange
 from warehouse.engine import open_engine, read_sql, view_parquet
@@ -137,8 +137,8 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
 def _kpis(run: SealedRun, layout: Layout, settings: Settings) -> tuple[KpiFacts, ...]:
     identity, values = run.manifest.identity, read_kpis(run)
     catalogue = {kpi.name: kpi for kpi in load_catalogue()}
-    trend = read_trend(layout, identity.book, catalogue, identity.as_of)
-    judged = judge_trend(trend, identity.as_of, settings.anomaly)
+    trend = read_trend(layout, run, catalogue)
+    judged = judge_run(layout, run, settings.anomaly)
     moves = _moves(run, values)
     return tuple(
         KpiFacts(

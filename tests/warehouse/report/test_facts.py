@@ -20,7 +20,7 @@ from warehouse.trend import Point
 
 
 def point(day: date) -> Point:
-    return Point(day, Decimal(1), "ok", "ledger", "run")
+    return Point(day, Decimal(1), "ok", "ledger", "run", "a run")
 
 
 def test_each_bucket_holds_the_loans_from_its_first_to_its_last_day(told):
@@ -61,6 +61,19 @@ def test_a_trend_has_the_last_point_of_each_of_36_months_and_the_runs_own(told):
     assert days[0] == date(2022, 12, 31)
     assert days[-2:] == [date(2025, 11, 30), TODAY]
     assert len(days) == 37
+
+
+def test_the_report_of_an_older_run_has_the_past_that_leads_to_it(told, tmp_path):
+    desk = told.desk
+    older, newer = list_runs(desk.layout)
+
+    facts = collect_facts(older, desk.layout, desk.settings, tmp_path)
+
+    points = facts.find("outstanding").trend
+    assert (points[0].as_of, points[-1].as_of) == (date(2022, 12, 31), YESTERDAY)
+    assert {point.run for point in points[:-1]} == {newer.name}  # from whose tape they are
+    assert points[-1].run == older.name
+    assert "No earlier day is known" not in render_page(facts).decode()
 
 
 def test_a_past_of_under_three_months_is_told_day_by_day():

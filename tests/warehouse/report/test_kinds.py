@@ -1,11 +1,13 @@
 """The report of tapes that tell less than Cascade's four tables: what is not told is unknown."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.warehouse.kind_tapes import DAILY_HEADER, loan_tape, write_csv
 from tests.warehouse.tape_runs import TODAY, YESTERDAY, Desk
+from warehouse.anomaly import judge_run
 from warehouse.report.facts import Bucket, collect_facts
 from warehouse.report.page import render_page
 
@@ -73,3 +75,24 @@ def test_the_first_run_of_a_book_has_nothing_to_compare_with(report_of, tmp_path
     assert "This is the first run of this book" in page
     assert "No earlier day is known." in page
     assert "tapewatch backfill" not in page  # nothing but a ledger tells the past
+
+
+def test_a_book_of_two_kinds_is_judged_by_its_report_as_everywhere(tmp_path):
+    desk = Desk(tmp_path / "root")
+    rules = desk.settings.anomaly.model_copy(update={"points": 2, "min_points": 2})
+    desk.settings = desk.settings.model_copy(update={"anomaly": rules})
+    kinds = ["loans", "loans", "aggregate", "aggregate", "loans"]
+    for n, kind in enumerate(kinds):
+        on, folder = TODAY - timedelta(days=4 - n), tmp_path / str(n)
+        tape = (
+            write_csv(folder / "loan_tape.csv", DAILY_HEADER, f"{on},900,800,700,12,900,0,0,0,0")
+            if kind == "aggregate"
+            else loan_tape(folder, ("L1", 900, 0))
+        )
+        run = desk.run(tape, as_of=on).sealed
+
+    told = collect_facts(run, desk.layout, desk.settings, tmp_path / "spill").find("outstanding")
+
+    assert len(told.trend) == 3
+    assert told.anomaly == judge_run(desk.layout, run, rules)["outstanding"]
+    assert told.anomaly.n == 0  # the two days before it are of another basis

@@ -1,7 +1,8 @@
 """`make bench-backfill`: what the month ends of a large tape cost, worked out from one sealed run.
 
 The tape is published once, aside. Then `tapewatch backfill` works out every month end of its
-ledger, and once more finds nothing to do: each is a process of its own, start and imports included.
+ledger, once more finds nothing to do, and `tapewatch history` reads all of it: each is a process of
+its own, start and imports included.
 """
 
 import argparse
@@ -47,6 +48,7 @@ def main() -> int:
         _run(environment, table, "file to current", "run", "--input", str(tape))
         for what in ("backfill", "the same again"):
             _run(environment, table, what, "backfill", "--every", asked.every)
+        _run(environment, table, "history: all of it read", "history")
     finally:
         shutil.rmtree(root)
     console.print(table)

@@ -7,7 +7,7 @@ query away; each KPI's SQL is bound to that day and sees nothing that is dated l
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -104,7 +104,7 @@ def backfill(
         with open_run(run, then, spill) as (db, _):
             days = _days(db, run, asked)
             missing = [day for day in days if history.read(day) is None]
-            for done, (day, values) in enumerate(_values(db, then, missing), start=1):
+            for done, (day, values) in enumerate(past_days(db, then, missing), start=1):
                 history.write(day, values)
                 told(done, len(missing))
         shutil.rmtree(spill, ignore_errors=True)
@@ -121,6 +121,15 @@ def past_values(db: DuckDBPyConnection, settings: Settings, as_of: date) -> tupl
     db.execute(f"create or replace table book as {sql}", bound(sql, parameters))
     prepare_kpis(db, settings.health)
     return compute_kpis(db, load_catalogue(), parameters, _PAST)
+
+
+def past_days(
+    db: DuckDBPyConnection, settings: Settings, days: Sequence[date]
+) -> Iterator[tuple[date, tuple[KpiValue, ...]]]:
+    """Yield the catalogue's KPIs of each day, of the run that `open_run` has just opened."""
+    db.execute("drop view book")  # the run's own day
+    for day in days:
+        yield day, past_values(db, settings, day)
 
 
 def _refuse_unfit(run: SealedRun) -> None:
@@ -149,14 +158,6 @@ def _days(db: DuckDBPyConnection, run: SealedRun, asked: PastDays) -> list[date]
             fix="widen the range, or ask for --every day",
         )
     return days
-
-
-def _values(
-    db: DuckDBPyConnection, settings: Settings, days: list[date]
-) -> Iterator[tuple[date, tuple[KpiValue, ...]]]:
-    db.execute("drop view book")  # the run's own day
-    for day in days:
-        yield day, past_values(db, settings, day)
 
 
 def _ends(every: Every, day: date) -> bool:

@@ -1,13 +1,10 @@
 """`tapewatch backfill`: work out the KPIs of past days from the served tape."""
 
-import time
-from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
-from rich.console import Console
-from rich.status import Status
 
+from deployments.counted import count_days
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from settings.model import Settings
@@ -15,8 +12,6 @@ from warehouse.backfill import Backfilled, PastDays, backfill
 from warehouse.kpi_history import KpiHistory
 from warehouse.layout import Layout
 from warehouse.served import served_run
-
-_QUIET_SECONDS, _LINE_SECONDS = 2, 10  # what is done sooner needs no word
 
 
 def backfill_past(settings: Settings, asked: PastDays, *, is_json: bool) -> None:
@@ -31,8 +26,7 @@ def backfill_past(settings: Settings, asked: PastDays, *, is_json: bool) -> None
     layout = Layout.of(settings)
     run = served_run(layout)
     console = open_console(stderr=True)
-    with console.status("backfilling …") if console.is_terminal else nullcontext() as status:
-        told = _Progress(console, status)
+    with count_days(console, "backfilling") as told:
         done = backfill(layout, run, settings, asked, datetime.now(UTC), told)
     folder = KpiHistory.of(layout, run).folder
     if is_json:
@@ -44,22 +38,6 @@ def backfill_past(settings: Settings, asked: PastDays, *, is_json: bool) -> None
     print_facts(
         out, {**facts, "folder": short_path(folder), "try next": "tapewatch history par_90"}
     )
-
-
-class _Progress:
-    """Tell on stderr how many days are done: in place on a terminal, else a line now and then."""
-
-    def __init__(self, console: Console, status: Status | None) -> None:
-        self._console, self._status = console, status
-        self._next = time.monotonic() + _QUIET_SECONDS
-
-    def __call__(self, done: int, of: int) -> None:
-        line = f"backfilling: {done:,} of {of:,} days"
-        if self._status is not None:
-            self._status.update(f"{line} …")
-        elif time.monotonic() > self._next:
-            self._console.print(line, soft_wrap=True)
-            self._next = time.monotonic() + _LINE_SECONDS
 
 
 def _line(done: Backfilled) -> str:

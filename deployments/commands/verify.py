@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
 
+from deployments.counted import count_days
 from deployments.documents import print_json
 from deployments.lookup import folder_of
 from deployments.render import open_console, print_facts
@@ -15,6 +16,8 @@ from deployments.verdict import keep_verdict
 from settings.errors import DataRejectedError
 from settings.model import Settings
 from warehouse.audit import verify_audit_rows
+from warehouse.history_proof import HistoryProof, verify_history
+from warehouse.kpi_history import KpiHistory
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.rebuild import Rebuilt, rebuild
@@ -30,13 +33,23 @@ class RebuildDiffersError(DataRejectedError):
     code = "REBUILD_DIFFERS"
 
 
+class HistoryDiffersError(DataRejectedError):
+    """A past day that was worked out from a run is not what the run gives."""
+
+    code = "HISTORY_DIFFERS"
+
+
 @dataclass(frozen=True)
 class _Verdict:
-    """What was found of one run folder; `rebuilt` is None when its files are not sound."""
+    """What was found of one run folder, and of the past days that were worked out from it.
+
+    `rebuilt` and `history` are None when its files are not sound.
+    """
 
     folder: Path
     problems: tuple[Problem, ...]
-    rebuilt: Rebuilt | None
+    rebuilt: Rebuilt | None = None
+    history: HistoryProof | None = None
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -45,8 +58,17 @@ class _Verdict:
         return self.rebuilt.differing if self.rebuilt and is_comparable else ()
 
     @property
+    def untrue_days(self) -> tuple[Problem, ...]:
+        """The past days that are not what the run gives."""
+        return self.history.problems if self.history else ()
+
+    @property
+    def count(self) -> int:
+        return len(self.problems) + len(self.differing) + len(self.untrue_days)
+
+    @property
     def is_sound(self) -> bool:
-        return not self.problems and not self.differing
+        return self.count == 0
 
 
 def verify_runs(settings: Settings, name: str | None, *, is_all: bool, is_json: bool) -> None:
@@ -55,18 +77,20 @@ def verify_runs(settings: Settings, name: str | None, *, is_all: bool, is_json: 
     Raises:
         HashMismatchError: A folder is not what was sealed.
         RebuildDiffersError: A run's tables do not give what it says.
+        HistoryDiffersError: Or not what a past day says that was worked out from it.
         NothingPublishedError: There is nothing to verify.
     """
-    verdicts = [_verify(folder, settings) for folder in _chosen(Layout.of(settings), name, is_all)]
+    layout = Layout.of(settings)
+    verdicts = [_verify(folder, layout, settings) for folder in _chosen(layout, name, is_all)]
     if is_json:
         print_json({"is_sound": all(v.is_sound for v in verdicts), "runs": _documents(verdicts)})
     else:
         console = open_console()
         for verdict in verdicts:
             _print_verdict(console, verdict)
-    found = {v.folder.name: len(v.problems) + len(v.differing) for v in verdicts}
+    found = {verdict.folder.name: verdict.count for verdict in verdicts}
     keep_verdict(settings, "runs", found, is_whole=is_all)
-    _refuse_unsound(verdicts)
+    _refuse_unsound(verdicts, layout)
 
 
 def _chosen(layout: Layout, name: str | None, is_all: bool) -> list[Path]:
@@ -82,17 +106,21 @@ def _chosen(layout: Layout, name: str | None, is_all: bool) -> list[Path]:
     return [served_run(layout).folder]
 
 
-def _verify(folder: Path, settings: Settings) -> _Verdict:
+def _verify(folder: Path, layout: Layout, settings: Settings) -> _Verdict:
     problems = tuple(verify_folder(folder))
     if problems:
-        return _Verdict(folder, problems, None)
+        return _Verdict(folder, problems)
     run = SealedRun(folder, load_manifest(folder))
     with TemporaryDirectory(prefix="tapewatch-") as spill:
         rebuilt = rebuild(run, settings, Path(spill))
-    return _Verdict(folder, tuple(verify_audit_rows(run)), rebuilt)
+        with count_days(
+            open_console(stderr=True), f"verifying the history of {folder.name}"
+        ) as told:
+            history = verify_history(layout, run, settings, Path(spill), told)
+    return _Verdict(folder, tuple(verify_audit_rows(run)), rebuilt, history)
 
 
-def _refuse_unsound(verdicts: list[_Verdict]) -> None:
+def _refuse_unsound(verdicts: list[_Verdict], layout: Layout) -> None:
     for verdict in verdicts:
         fix = f"move {verdict.folder} out of runs, then run the tape of that day again"
         if verdict.differing:
@@ -102,6 +130,20 @@ def _refuse_unsound(verdicts: list[_Verdict]) -> None:
             first = verdict.problems[0]
             more = f" and {len(verdict.problems) - 1} more" if len(verdict.problems) > 1 else ""
             raise HashMismatchError(f"{verdict.folder}: {first.file} {first.what}{more}", fix=fix)
+    for verdict in verdicts:
+        if verdict.untrue_days:
+            raise _untrue_day(verdict, layout)
+
+
+def _untrue_day(verdict: _Verdict, layout: Layout) -> HistoryDiffersError:
+    run = SealedRun(verdict.folder, load_manifest(verdict.folder))
+    first, folder = verdict.untrue_days[0], KpiHistory.of(layout, run).folder
+    others = len(verdict.untrue_days) - 1
+    more = f" (and {others:,} more)" if others else ""
+    return HistoryDiffersError(
+        f"{folder / first.file} {first.what}{more}",
+        fix=f"keep a copy, remove {folder}, then run `tapewatch backfill`",
+    )
 
 
 def _documents(verdicts: list[_Verdict]) -> list[JsonValue]:
@@ -111,9 +153,18 @@ def _documents(verdicts: list[_Verdict]) -> list[JsonValue]:
             "is_sound": verdict.is_sound,
             "problems": [{"file": p.file, "what": p.what} for p in verdict.problems],
             "rebuilt": None if verdict.rebuilt is None else _rebuilt_document(verdict.rebuilt),
+            "history": None if verdict.history is None else _history_document(verdict.history),
         }
         for verdict in verdicts
     ]
+
+
+def _history_document(history: HistoryProof) -> dict[str, JsonValue]:
+    return {
+        "days": history.days,
+        "is_rebuilt": history.is_rebuilt,
+        "problems": [{"file": p.file, "what": p.what} for p in history.problems],
+    }
 
 
 def _rebuilt_document(rebuilt: Rebuilt) -> dict[str, JsonValue]:
@@ -155,6 +206,8 @@ def _print_verdict(console: Console, verdict: _Verdict) -> None:
         "  reconciled": _reconciled(rebuilt),
         "  KPIs": _kpi_line(rebuilt),
     }
+    if verdict.history is not None and verdict.history.days:
+        facts["  history"] = _history_line(verdict.history)
     if verdict.problems:
         facts["  problems"] = "\n".join(f"{p.file}: {p.what}" for p in verdict.problems)
     if rebuilt.differing and not rebuilt.is_same_sql:
@@ -187,3 +240,12 @@ def _kpi_line(rebuilt: Rebuilt) -> str:
         if not kpi.is_equal
     ]
     return "\n".join([line, *told])
+
+
+def _history_line(history: HistoryProof) -> str:
+    """Return how many past days are what they were, and name each that is not."""
+    sound = history.days - len(history.problems)
+    line = f"{sound:,} of {history.days:,} past days come out the same, to the last digit"
+    if not history.is_rebuilt:
+        line = f"{sound:,} of {history.days:,} past days have the hash they were kept with"
+    return "\n".join([line, *(f"{p.file} {p.what}" for p in history.problems)])

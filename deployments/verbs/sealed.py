@@ -57,7 +57,7 @@ def verify(
     portfolio: Portfolio = None,
     json: Json = False,
 ) -> None:
-    """Prove that a run is what was sealed: its hashes, its chain, and every figure again."""
+    """Prove that a run is what was sealed: hashes, chain, every figure again, its past days too."""
     from deployments.commands.verify import verify_runs
     from settings.load import load_settings
 

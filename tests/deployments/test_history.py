@@ -17,6 +17,7 @@ from deployments.cli import run_command
 from settings.kpis import load_catalogue
 from tests.warehouse.kind_tapes import loan_tape
 from tests.warehouse.mixed_tape import AS_OF
+from warehouse.json_text import canonical_sha256, pretty_json
 
 ROOT = Path(__file__).parents[2]
 MONTH_ENDS = 14  # of 2024-10, that of the first loan, to 2025-11
@@ -189,3 +190,42 @@ def test_too_short_a_past_is_no_judgement(full_home, tapewatch):
     assert told["is_unusual"] is None
     assert told["reason"] == "only 0 earlier values, at least 12 are needed"
     assert "unusual" not in tapewatch("kpi").out
+
+
+# ------------------------------------------------------------------ verify
+
+
+def test_verify_works_every_past_day_out_again(backfilled, tapewatch):
+    done = tapewatch("verify")
+
+    assert done.code == 0, done.err
+    told = (
+        f"history     {MONTH_ENDS} of {MONTH_ENDS} past days come out the same, to the last digit"
+    )
+    assert told in done.out
+    (run,) = document(tapewatch("verify", "--json"))["runs"]
+    assert run["history"] == {"days": MONTH_ENDS, "is_rebuilt": True, "problems": []}
+
+
+def test_verify_names_an_altered_past_day_and_what_mends_it(past, home, tapewatch):
+    root = shutil.copytree(past[0], home, symlinks=True)
+    (folder,) = (root / "data" / "history").glob("*/2025-*")
+    body = json.loads((folder / "2025-10-31.json").read_text())
+    del body["content_sha256"]
+    body["values"][0]["value"] = "0.000001"
+    forged = {**body, "content_sha256": canonical_sha256(body)}
+    (folder / "2025-10-31.json").write_bytes(pretty_json(forged))
+
+    done = tapewatch("verify")
+
+    assert done.code == 65
+    assert "NOT SOUND" in done.out
+    assert f"{MONTH_ENDS - 1} of {MONTH_ENDS} past days come out the same" in done.out
+    *_, line = done.err.splitlines()  # before it, on a busy machine, how many days are done
+    assert line.startswith("TAPEWATCH-HISTORY_DIFFERS: ")
+    assert "2025-10-31.json says par_7 0.000001" in line
+    verdict = json.loads((root / "data/verification/development/runs.json").read_text())
+    assert verdict["problems"] == {folder.name: 1}
+    shutil.rmtree(folder)  # as the line says
+    assert tapewatch("backfill").code == 0
+    assert tapewatch("verify").code == 0

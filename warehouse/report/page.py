@@ -18,6 +18,7 @@ from warehouse.report.sections import (
     tell_lineage,
     tell_trust,
 )
+from warehouse.report.trust import history_runs
 
 _HERE = Path(__file__).parent
 _FILTERS = (
@@ -72,4 +73,5 @@ def _context(facts: ReportFacts) -> dict[str, object]:
         **tell_changes(facts),
         **tell_trust(facts),
         "lineage": tell_lineage(facts),
+        "history_runs": history_runs(facts),
     }

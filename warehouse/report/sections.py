@@ -166,6 +166,7 @@ def tell_lineage(facts: ReportFacts) -> list[tuple[str, str, bool]]:
         ("Previous run", manifest.previous_run or "none", False),
         ("Its manifest sha256", manifest.prev_manifest_sha256 or "none", True),
         ("Supersedes", ", ".join(manifest.supersedes) or "no run of this day", True),
+        ("Past days of the charts", trust.past_line(facts), False),
         ("Ledger seen when sealed", f"link {link[0]:,}: {link[1]}" if link else "none", True),
     ]
     if own is not None:

@@ -71,6 +71,22 @@ def restated_rows(facts: ReportFacts) -> list[dict[str, str]]:
     ]
 
 
+def past_line(facts: ReportFacts) -> str:
+    """Return who told the past that the charts show."""
+    told = {(p.as_of, p.source, p.run) for kpi in facts.kpis for p in kpi.trend}
+    past = [one for one in told if one[0] < facts.run.manifest.identity.as_of]
+    by_runs = sum(source == "run" for _, source, _ in past)
+    said = [f"{by_runs:,} as sealed runs told them"] if by_runs else []
+    said += [f"{len(past) - by_runs:,} worked out from run {run}" for run in history_runs(facts)]
+    days = "1 day" if len(past) == 1 else f"{len(past):,} days"
+    return f"{days}: {', '.join(said)}" if said else "none is known"
+
+
+def history_runs(facts: ReportFacts) -> list[str]:
+    """Return the run from whose tape past days were worked out, nothing where none were."""
+    return sorted({p.run for kpi in facts.kpis for p in kpi.trend if p.source == "backfill"})
+
+
 def _value_text(name: str, value: str | None, is_known: bool) -> str:
     exact = None if value is None else Decimal(value)
     return find_kpi(name).format(exact) if is_known else str(value)

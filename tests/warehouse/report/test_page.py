@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -13,6 +14,7 @@ from tests.warehouse.report.conftest import HOSTILE
 from warehouse.manifest import InputFacts
 from warehouse.report import page as page_module
 from warehouse.report.page import render_page
+from warehouse.report.trust import history_runs, past_line
 from warehouse.report.wording import verdict
 
 CSS = Path(page_module.__file__).with_name("page.css").read_text()
@@ -148,6 +150,27 @@ def test_lineage_tells_every_hash(told):
     hashes = [*manifest.identity.input_sha256s, manifest.identity.sql_sha256]
     hashes += [manifest.run_id, told.facts.run.manifest_sha256(), manifest.prev_manifest_sha256]
     assert [one for one in hashes if one not in told.text] == []
+
+
+def test_lineage_tells_who_told_the_past_and_what_proves_it(told):
+    text = told.text
+
+    # 36 month ends; of YESTERDAY, of the month of the run itself, no point is shown
+    run = told.facts.run.name
+    assert f"36 days: 36 worked out from run {run}" in text
+    assert f"<code>tapewatch verify {run}</code> works the backfilled days out again" in text
+    assert "alone" not in text.partition("<footer")[2]
+
+
+def test_a_past_that_runs_told_is_told_as_theirs(told):
+    [point] = [p for p in told.facts.find("par_90").trend if p.as_of == date(2025, 11, 30)]
+    sealed = replace(point, source="run", run="2025-11-30-0badcafe")
+    kpis = tuple(replace(kpi, trend=(sealed,)) for kpi in told.facts.kpis)
+    alone = replace(told.facts, kpis=kpis)
+
+    assert past_line(alone) == "1 day: 1 as sealed runs told them"
+    assert history_runs(alone) == []
+    assert past_line(replace(told.facts, kpis=())) == "none is known"
 
 
 def test_an_unknown_kpi_tells_its_reason_and_never_a_zero(told):

@@ -1,28 +1,26 @@
 """Work out the KPIs of past days from the sealed tape of the served run, by the SQL of every run.
 
 The history of each loan is sealed with the run, so the book of any day up to the run's own is one
-query away; each KPI's SQL is bound to that day and sees nothing that is dated later.
+query away; each KPI's SQL is asked of that day and sees nothing that is dated later.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from settings.errors import UsageError
-from settings.kpis import load_catalogue
 from settings.model import Settings
-from warehouse.book import book_parameters
-from warehouse.engine import SQL_ROOT, bound, one_row, read_sql
+from warehouse.engine import SQL_ROOT, one_row
 from warehouse.identity import sql_sha256
-from warehouse.kinds import FOUR_TABLES, TapeFacts
+from warehouse.kinds import TapeFacts
 from warehouse.kpi_history import KpiHistory
-from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
 from warehouse.layout import Layout
 from warehouse.lock import hold_lock
+from warehouse.past_days import past_days
 from warehouse.rebuild import open_run, run_settings
 from warehouse.reproduce import OtherVersionError
 from warehouse.run_folder import SealedRun
@@ -35,10 +33,6 @@ Every = Literal["month", "week", "day"]
 Told = Callable[[int, int], None]  # how many days are done, of how many
 
 _SUNDAY = 6
-# What a past day can be asked: all but the checks, which are of the file that came on its own day.
-_PAST = TapeFacts(
-    replace(FOUR_TABLES, title="a past day"), frozenset({*FOUR_TABLES.offers} - {"quality_result"})
-)
 
 
 class NoLedgerError(UsageError):
@@ -109,27 +103,6 @@ def backfill(
                 told(done, len(missing))
         shutil.rmtree(spill, ignore_errors=True)
     return Backfilled(run, tuple(days), tuple(missing))
-
-
-def past_values(db: DuckDBPyConnection, settings: Settings, as_of: date) -> tuple[KpiValue, ...]:
-    """Return the catalogue's KPIs of a day, of the run's tables that `db` offers.
-
-    `book`, which must not be a view, becomes the one of that day.
-    """
-    parameters = book_parameters(settings, as_of)
-    sql = read_sql("book", FOUR_TABLES.book_sql)
-    db.execute(f"create or replace table book as {sql}", bound(sql, parameters))
-    prepare_kpis(db, settings.health)
-    return compute_kpis(db, load_catalogue(), parameters, _PAST)
-
-
-def past_days(
-    db: DuckDBPyConnection, settings: Settings, days: Sequence[date]
-) -> Iterator[tuple[date, tuple[KpiValue, ...]]]:
-    """Yield the catalogue's KPIs of each day, of the run that `open_run` has just opened."""
-    db.execute("drop view book")  # the run's own day
-    for day in days:
-        yield day, past_values(db, settings, day)
 
 
 def _refuse_unfit(run: SealedRun) -> None:

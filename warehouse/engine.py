@@ -212,6 +212,14 @@ def bound(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: parameters[name] for name in used}
 
 
+def of_each_row(sql: str, table: str) -> str:
+    """Return the text that reads a column of `table` wherever `sql` binds a parameter.
+
+    In a lateral join with `table` it then answers for every row at once.
+    """
+    return _PARAMETER.sub(rf"{table}.\1", sql)
+
+
 def literal(text: str) -> str:
     """Return `text` as an SQL string literal (for paths, which cannot be bound in a view)."""
     return "'" + text.replace("'", "''") + "'"

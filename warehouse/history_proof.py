@@ -8,13 +8,14 @@ from datetime import date
 from pathlib import Path
 
 from settings.model import Settings
-from warehouse.backfill import Told, past_days
+from warehouse.backfill import Told
 from warehouse.engine import SQL_ROOT
 from warehouse.identity import sql_sha256
 from warehouse.kinds import TapeFacts
 from warehouse.kpi_history import KpiHistory
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
+from warehouse.past_days import past_days
 from warehouse.rebuild import RebuiltKpi, open_run, run_settings
 from warehouse.run_folder import SealedRun
 from warehouse.verify import Problem

@@ -16,7 +16,7 @@ from settings.kpis import Kpi
 from settings.model import HealthSettings
 from settings.thresholds import Status
 from warehouse.engine import bound, copy_to_parquet, read_sql
-from warehouse.kinds import LEDGER, TapeFacts, answer_for
+from warehouse.kinds import LEDGER, KpiAnswer, TapeFacts, answer_for
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -117,10 +117,20 @@ def compute_kpi(
             unknown_reason, or a value without the right to one.
     """
     answer = answer_for(kpi, tape)
-    sql = read_sql(answer.folder, kpi.name)
     rows: list[tuple[Any, ...]] = [(None, None, None, answer.reason)]
     if answer.reason is None:
+        sql = read_sql(answer.folder, kpi.name)
         rows = db.execute(sql, bound(sql, parameters)).fetchall()
+    return value_of(kpi, answer, rows, parameters["as_of"])
+
+
+def value_of(kpi: Kpi, answer: KpiAnswer, rows: Sequence[tuple[Any, ...]], as_of: date) -> KpiValue:
+    """Return what the rows of a KPI's SQL say of a day.
+
+    Raises:
+        KpiDefinitionError: They are not one row of numerator, denominator, kpi_value and
+            unknown_reason, or a value without the right to one.
+    """
     if len(rows) != 1 or len(rows[0]) != 4:
         raise KpiDefinitionError(
             f"sql/{answer.folder}/{kpi.name}.sql must return one row of four columns",
@@ -132,9 +142,10 @@ def compute_kpi(
         reason = "the result is no finite number"
     if reason is not None:
         value = None
+    sql = read_sql(answer.folder, kpi.name)
     return KpiValue(
         name=kpi.name,
-        as_of=parameters["as_of"],
+        as_of=as_of,
         basis=answer.basis,
         unit=kpi.unit,
         value=value,

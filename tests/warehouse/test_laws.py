@@ -183,6 +183,25 @@ def test_a_backfilled_day_is_the_day_of_the_tape_that_was_cut_there(tape, day):
     assert {name: kpi for name, kpi in past.items() if name != "data_quality_score"} == values(told)
 
 
+NO_LOAN_YET = date(2024, 5, 31)
+
+
+@law(5)
+@given(tapes(), st.lists(st.dates(OLD_LOANS[0], LAST_EVENT), min_size=1, max_size=4, unique=True))
+def test_days_that_are_asked_at_once_say_what_each_says_alone(tape, days):
+    assume(has_snapshots(tape))
+    asked = (NO_LOAN_YET, *days)
+
+    with tempfile.TemporaryDirectory() as root:
+        folder = tape.write(Path(root) / "tape")
+        at_once = value_past(folder, LAST_EVENT, asked, settings_for(Path(root)))
+    alone = [{**values(told)} for told in valued(tape, (*asked, LAST_EVENT))]
+
+    for past in at_once:
+        del past["data_quality_score"]
+    assert at_once == alone[:-1]
+
+
 @law(6)
 @given(tapes())
 def test_a_tape_with_true_snapshots_is_wholly_reconciled(tape):

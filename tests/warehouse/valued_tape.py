@@ -10,7 +10,6 @@ from pathlib import Path
 from settings.kpis import load_catalogue
 from settings.load import load_settings
 from settings.model import Settings
-from warehouse.backfill import past_values
 from warehouse.book import book_parameters, build_book
 from warehouse.canonical import Dates, read_tape
 from warehouse.container import open_container
@@ -19,6 +18,7 @@ from warehouse.gate import sort_out
 from warehouse.ingestion import archive_limits
 from warehouse.kinds import FOUR_TABLES
 from warehouse.kpis import HealthComponent, KpiValue, compute_kpis, health_components, prepare_kpis
+from warehouse.past_days import past_days
 from warehouse.quality import CheckResult, Reconciliation, reconcile
 from warehouse.recognize import recognize
 from warehouse.source import lay_out
@@ -76,8 +76,8 @@ def value_past(
     """Read the four CSVs of a folder as of one day and backfill each of `days`."""
     with _open_tape(csvs, settings, as_of) as (db, run):
         build_book(db, run, book_parameters(settings, as_of))
-        db.execute("drop view book")
-        return [{kpi.name: kpi for kpi in past_values(db, settings, day)} for day in days]
+        past = past_days(db, settings, days)
+        return [{kpi.name: kpi for kpi in values} for _, values in past]
 
 
 @contextmanager

@@ -34,11 +34,14 @@ def backfill_past(settings: Settings, asked: PastDays) -> Backfilled:
     book = settings.portfolio.name
     progress = Progress(artifact_key("backfill", book), f"{book}: past days worked out")
 
+    progress.show(0)
+
     def told(done: int, of: int) -> None:
+        progress.move(100 * done / of)
         if done == of or done % -(-of // _LINES) == 0:
             log.info("%d of %d days", done, of)
-            progress.show(100 * done / of)
 
     done = backfill(layout, served_run(layout), settings, asked, datetime.now(UTC), told)
+    progress.show(100)
     log.info("run %s: %d days known, %d of them new", done.run.name, len(done.days), len(done.new))
     return done

@@ -11,7 +11,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from settings.errors import TapewatchError
 from settings.model import Phase, PhasesSettings
-from tasks.progress import Progress
+from tasks.progress import Progress, moving
 from warehouse.attempts import PHASES
 from warehouse.run import RunPhase
 
@@ -55,12 +55,13 @@ def _phase(name: Phase, step: Callable[[], T]) -> T:
 def prefect_phases(policies: PhasesSettings, progress: Progress | None = None) -> RunPhase:
     """Return the runner that gives every phase its own task, with the policy of its settings.
 
-    `progress` is moved on by each phase.
+    `progress` is moved on by each phase, and inside it by each SQL file.
     """
 
     def run_phase(name: Phase, step: Callable[[], T]) -> T:
         if progress is not None:
             progress.show(100 * PHASES.index(name) / len(PHASES))
+            step = moving(progress, name, step)
         policy = policies.policy(name)
         return _phase.with_options(
             name=name,

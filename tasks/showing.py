@@ -7,8 +7,11 @@ from prefect import get_run_logger
 
 
 def artifact_key(what: str, portfolio: str) -> str:
-    """Return the key of an artifact: Prefect keeps one history a key, and each book has its own."""
-    return f"{what}-{portfolio.replace('_', '-')}"  # a key has no underscore
+    """Return the key of an artifact: Prefect keeps one history a key, and each book has its own.
+
+    A key has no underscore, so that is written -u, and a hyphen as two: no two books share a key.
+    """
+    return f"{what}-{portfolio.replace('-', '--').replace('_', '-u')}"
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape)
 
     assert outcome.outcome == "published"
     assert (home / "data" / "runs" / outcome.sealed.name / "manifest.json").is_file()
-    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis-small-loans"]
+    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis-small-uloans"]
     rows = {row["KPI"]: row for row in json.loads(table.data)}
     assert rows["PAR 90"]["status"] in ("ok", "warning", "critical")
     assert rows["PAR 90"]["thresholds"] == "warning > 3.00 %, critical > 5.00 %"
@@ -88,6 +88,31 @@ def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
     assert "https://grafana.example.com" in shown["dashboards"].data
     assert float(shown["progress-default"].data) == 100
     assert {"default 2025-12-09", "default 2025-12-10"} <= {run.name for run in flow_runs()}
+
+
+def test_the_bar_moves_inside_the_phases_and_never_back(prefect_server, home, tape, monkeypatch):
+    from flows.daily import daily
+    from tasks import progress
+
+    really, moved = progress.update_progress_artifact, []
+
+    def update(artifact, percent):
+        moved.append(percent)
+        return really(artifact, percent)
+
+    monkeypatch.setattr("tasks.progress.update_progress_artifact", update)
+    monkeypatch.setattr("tasks.progress._MOVE_SECONDS", 0)  # a small tape takes less than one
+
+    daily(inputs=[tape])
+
+    assert moved == sorted(moved)
+    # 8 files read the tape, 40 checks and more make the book, 15 KPIs are worked out; none seals
+    inside = [sum(begin < percent < begin + 25 for percent in moved) for begin in (0, 25, 50, 75)]
+    assert inside[0] >= 4
+    assert inside[1] >= 40
+    assert inside[2] >= 15
+    assert inside[3] == 0
+    assert moved[-1] == 100
 
 
 def test_a_server_that_draws_nothing_stops_nothing(prefect_server, home, tape, monkeypatch):

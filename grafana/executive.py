@@ -8,7 +8,6 @@ from grafana.panels import Panel, Query, Words, figure, lines, rows
 from grafana.queries import change, gauge, select, titled
 from settings.kpis import Kpi
 
-HEADLINES = ("portfolio_health", "par_90", "collection_rate", "rdr_90")
 _CHANGE = (
     "What it is now less what it was where the shown range begins; empty until the history is that "
     "long."
@@ -17,8 +16,8 @@ _CHANGE = (
 
 def executive_page(catalogue: tuple[Kpi, ...]) -> Page:
     """Return the dashboard for those who want to know whether all is well."""
-    by_name = {kpi.name: kpi for kpi in catalogue}
-    four = [by_name[name] for name in HEADLINES]
+    headlines = (kpi for kpi in catalogue if kpi.is_headline)
+    four = sorted(headlines, key=lambda kpi: kpi.unit != "score_0_10")  # the sum of them first
     return Page(
         uid="tapewatch-executive",
         title="Tapewatch: executive",

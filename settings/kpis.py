@@ -31,6 +31,7 @@ _DECIMALS: Mapping[Unit, int] = {
     "score_0_100": 1,
 }
 _SIGN: Mapping[Unit, str] = {"ratio": " %", "usd": " USD"}
+_SEEN = Decimal("0.005")  # percentage points: less would read as nothing
 _OUT_OF: Mapping[Unit, str] = {"score_0_10": " / 10", "score_0_100": " / 100"}
 
 
@@ -66,6 +67,7 @@ class Kpi:
         default_factory=dict[Name, tuple[Required, ...]]
     )
     has_parts: bool = False  # its move is told by what happened to each loan
+    is_headline: bool = False  # one of those that everybody reads first
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -118,6 +120,26 @@ class Kpi:
         if self.thresholds is None:
             return set()
         return set(self.thresholds.model_dump(exclude_none=True)) - {"target"}
+
+
+def move_text(unit: str, move: Decimal, *, is_exact: bool = False) -> str:
+    """Return a move in the words of its unit: "+0.12 pp", "-1,200.00 USD", "unchanged".
+
+    An exact one has the last digit that is published, so that a reader can add moves up.
+    """
+    if move == 0:
+        return "unchanged"
+    match unit:
+        case "ratio":
+            percent = move.scaleb(2)
+            is_seen = not is_exact and abs(percent) >= _SEEN
+            return f"{percent:+.2f} pp" if is_seen else f"{percent:+.4f} pp"
+        case "usd":
+            return f"{move:+,.2f} USD"
+        case "count":
+            return f"{move:+,.0f}"
+        case _:
+            return f"{move:+.2f}" if is_exact else f"{move:+.1f}"
 
 
 def load_catalogue(path: Path = CATALOGUE) -> tuple[Kpi, ...]:

@@ -101,19 +101,6 @@ class Scale:
         return (Fraction(numerator) - self.rate * Fraction(denominator)) / self.divisor
 
 
-def move_text(unit: str, move: Decimal) -> str:
-    """Return a move to the last digit that is published, so that a reader can add moves up."""
-    match unit:
-        case "ratio":
-            return f"{move.scaleb(2):+.4f} pp"
-        case "usd":
-            return f"{move:+,.2f}"
-        case "count":
-            return f"{move:+,.0f}"
-        case _:
-            return f"{move:+.2f}"
-
-
 def is_sum_of_loans(kpi: KpiValue) -> bool:
     """Return whether a value is its numerator, or that over its denominator, as published."""
     if kpi.value is None or kpi.numerator is None or kpi.denominator == 0:

@@ -5,11 +5,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from settings.kpis import Kpi, load_catalogue
+from settings.kpis import Kpi, load_catalogue, move_text
 from warehouse.near_runs import month_before
 
 Facts = Mapping[str, Any]
-_SEEN = Decimal("0.005")  # less would read as nothing
 ICONS: Mapping[str, str] = {
     "ok": "🟢",
     "warning": "🟡",
@@ -62,7 +61,7 @@ def move_since_yesterday(facts: Facts) -> str:
 
 
 def _moved(facts: Facts, then: Facts) -> str:
-    return move_text(facts["kpi"], Decimal(facts["value"]) - Decimal(then["value"]))
+    return move_of(facts["kpi"], Decimal(facts["value"]) - Decimal(then["value"]))
 
 
 def _since(name: str, as_of: str, then: str) -> str:
@@ -73,23 +72,10 @@ def _since(name: str, as_of: str, then: str) -> str:
     return _SINCE[name] if is_exact else then
 
 
-def move_text(name: str, move: Decimal) -> str:
-    """Return a move in the words of its unit: "+0.12 pp", "-1,200.00 USD", "unchanged"."""
+def move_of(name: str, move: Decimal) -> str:
+    """Return a move of a KPI for people; bare of one that has left the catalogue."""
     kpi = kpi_of(name)
-    if move == 0:
-        return "unchanged"
-    if kpi is None:
-        return f"{move:+f}"
-    match kpi.unit:
-        case "ratio":
-            percent = move.scaleb(2)
-            return f"{percent:+.2f} pp" if abs(percent) >= _SEEN else f"{percent:+.4f} pp"
-        case "usd":
-            return f"{move:+,.2f} USD"
-        case "count":
-            return f"{move:+,.0f}"
-        case _:
-            return f"{move:+.1f}"
+    return f"{move:+f}" if kpi is None else move_text(kpi.unit, move)
 
 
 def line_crossed(name: str, state: str) -> str:
@@ -113,7 +99,7 @@ def parts_line(facts: Facts) -> str | None:
 
 def part_text(facts: Facts, part: Facts) -> str:
     """Return one part of a move: "write-offs -0.52 pp (3 loans)"."""
-    moved = move_text(facts["kpi"], Decimal(part["amount"]))
+    moved = move_of(facts["kpi"], Decimal(part["amount"]))
     return f"{part['title'].lower()} {moved} ({_loans(part['loans'])}{_by_book(part)})"
 
 
@@ -158,7 +144,7 @@ def loan_rows(facts: Facts) -> list[tuple[str, ...]]:
             str(loan["loan"] or "-"),
             _from_to(*(_amount(loan[name]) for name in ("principal_before", "principal"))),
             _from_to(*(_count(loan[name]) for name in ("days_past_due_before", "days_past_due"))),
-            move_text(facts["kpi"], Decimal(loan["amount"])),
+            move_of(facts["kpi"], Decimal(loan["amount"])),
         )
         for loan in loans
     ]

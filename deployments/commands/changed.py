@@ -12,10 +12,10 @@ from rich.text import Text
 from deployments.documents import catalogue, change_document, print_json, title_of
 from deployments.lookup import earlier_run, kpi_of_run, served_run
 from deployments.render import COLOURS, open_console, print_facts, status_text
-from settings.kpis import find_kpi
+from settings.kpis import find_kpi, move_text
 from settings.model import Settings
 from warehouse.change import KpiChange, changes_between
-from warehouse.change_parts import PARTS, MovedLoan, Part, move_text
+from warehouse.change_parts import PARTS, MovedLoan, Part
 from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
@@ -86,7 +86,7 @@ def _print_table(
     for change in changes:
         table.add_row(title_of(change.kpi), *_values(change), _move(change), _status_text(change))
         for part in change.parts:
-            moved = move_text(change.unit, part.amount)
+            moved = move_text(change.unit, part.amount, is_exact=True)
             table.add_row(f"  {part.title}, {_count(part)}", "", "", moved, style="dim")
     console.print(table)
     _print_reasons(console, changes)
@@ -162,10 +162,10 @@ def _part_text(part: Part) -> Text:
 
 
 def _moved_text(unit: str, part: Part) -> Text:
-    text = Text(move_text(unit, part.amount), "bold")
+    text = Text(move_text(unit, part.amount, is_exact=True), "bold")
     if part.by_denominator is not None:
         for amount in (part.by_numerator, part.by_denominator):
-            text.append(f"\n{move_text(unit, amount)}", "not bold dim")
+            text.append(f"\n{move_text(unit, amount, is_exact=True)}", "not bold dim")
     return text
 
 
@@ -189,7 +189,7 @@ def _loan_cells(unit: str, loan: MovedLoan) -> tuple[str, ...]:
         f"  {loan.loan}",
         *("-" if principal is None else f"{principal:,.2f}" for principal in owed),
         *("-" if days is None else f"{days:,}" for days in late),
-        move_text(unit, loan.amount),
+        move_text(unit, loan.amount, is_exact=True),
     )
 
 
@@ -201,7 +201,7 @@ def _values(change: KpiChange) -> tuple[str, str]:
 
 
 def _move(change: KpiChange) -> str:
-    return "unknown" if change.move is None else move_text(change.unit, change.move)
+    return "unknown" if change.move is None else move_text(change.unit, change.move, is_exact=True)
 
 
 def _status_text(change: KpiChange) -> Text:

@@ -31,8 +31,8 @@ def test_every_kpi_is_told_with_both_values_and_the_parts_of_its_move(days, tape
     assert [line for title in titles for line in lines if line.startswith(title)]
     [at] = [n for n, line in enumerate(lines) if line.startswith("Outstanding")]
     # MONTHLY owed 2,000 and paid 1,000 of them on the last day
-    assert lines[at].split()[1:] == ["292,000.00", "USD", "291,000.00", "USD", "-1,000.00"]
-    assert lines[at + 1].split() == ["Payments,", "1", "loan", "-1,000.00"]
+    assert lines[at].split()[1:] == ["292,000.00", "USD", "291,000.00", "USD", "-1,000.00", "USD"]
+    assert lines[at + 1].split() == ["Payments,", "1", "loan", "-1,000.00", "USD"]
 
 
 def test_one_kpi_is_told_with_the_loans_behind_each_part(days, tapewatch):

@@ -4,7 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from settings.kpis import KpiCatalogueError, UnknownKpiError, find_kpi, load_catalogue
+from settings.kpis import (
+    KpiCatalogueError,
+    UnknownKpiError,
+    find_kpi,
+    load_catalogue,
+    move_text,
+)
 
 NAMES = [
     "par_7",
@@ -217,3 +223,20 @@ def test_parts_are_for_a_kpi_of_the_book_alone(more, catalogue):
 def test_a_catalogue_that_is_no_list_of_entries_is_refused(text, catalogue):
     with pytest.raises(KpiCatalogueError, match=r"kpis\.toml"):
         catalogue(text)
+
+
+@pytest.mark.parametrize(
+    ("unit", "move", "rounded", "exact"),
+    [
+        ("ratio", "0.001234", "+0.12 pp", "+0.1234 pp"),
+        ("ratio", "-0.000049", "-0.0049 pp", "-0.0049 pp"),  # two decimals would say nothing
+        ("ratio", "0.000060", "+0.01 pp", "+0.0060 pp"),
+        ("usd", "-1200", "-1,200.00 USD", "-1,200.00 USD"),
+        ("count", "3", "+3", "+3"),
+        ("score_0_10", "-0.26", "-0.3", "-0.26"),
+        ("usd", "0.000000", "unchanged", "unchanged"),
+    ],
+)
+def test_a_move_is_told_in_its_unit_rounded_or_so_that_parts_add_up(unit, move, rounded, exact):
+    assert move_text(unit, Decimal(move)) == rounded
+    assert move_text(unit, Decimal(move), is_exact=True) == exact

@@ -33,7 +33,6 @@ from warehouse.verify import check_folder
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-HEADLINES = ("par_90", "collection_rate", "rdr_90", "portfolio_health")
 TREND_MONTHS = 36
 _DAILY_MONTHS = 3  # a shorter past is shown day by day
 _EXAMPLES = 3  # of each check that found rows
@@ -75,6 +74,11 @@ class KpiFacts:
         """How it is called before people."""
         return self.value.name if self.kpi is None else self.kpi.title
 
+    @property
+    def is_headline(self) -> bool:
+        """Whether it is one of those that everybody reads first."""
+        return self.kpi is not None and self.kpi.is_headline
+
 
 @dataclass(frozen=True)
 class ReportFacts:
@@ -94,13 +98,12 @@ class ReportFacts:
     @property
     def headlines(self) -> tuple[KpiFacts, ...]:
         """The KPIs that everybody reads first."""
-        by_name = {facts.value.name: facts for facts in self.kpis}
-        return tuple(by_name[name] for name in HEADLINES if name in by_name)
+        return tuple(facts for facts in self.kpis if facts.is_headline)
 
     @property
     def others(self) -> tuple[KpiFacts, ...]:
         """All other KPIs."""
-        return tuple(facts for facts in self.kpis if facts.value.name not in HEADLINES)
+        return tuple(facts for facts in self.kpis if not facts.is_headline)
 
     def find(self, name: str) -> KpiFacts | None:
         """Return the KPI of this name, None in a run that is older than it."""

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from settings.kpis import move_text
 from settings.thresholds import Status
 from warehouse.anomaly import unusual_line
-from warehouse.change_parts import Part, move_text
+from warehouse.change_parts import Part
 from warehouse.report.facts import KpiFacts, ReportFacts
 
 NOTHING = "-"
@@ -69,7 +70,7 @@ def sums(facts: KpiFacts) -> str:
 
 def amount(facts: KpiFacts, moved: Decimal) -> str:
     """Return a move of the KPI in its unit."""
-    return move_text(facts.value.unit, moved)
+    return move_text(facts.value.unit, moved, is_exact=True)
 
 
 def move(facts: KpiFacts) -> str:

@@ -12,7 +12,7 @@ from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
 from warehouse.run_folder import SealedRun, standing_folders
 
-_DAYS_OFF = 3  # a weekend: an older run than that is not the one of the day
+DAYS_OFF = 3  # a weekend: an older run than that is not the one of the day
 _DATE_LENGTH = len("2025-12-26")
 
 
@@ -45,7 +45,7 @@ def near_runs(
 
 def _newest(folders: list[Path], identity: RunIdentity, until: date) -> SealedRun | None:
     """Return the newest run of the book up to a day; folder names tell the day of each."""
-    first, last = (until - timedelta(days=_DAYS_OFF)).isoformat(), until.isoformat()
+    first, last = (until - timedelta(days=DAYS_OFF)).isoformat(), until.isoformat()
     found: list[SealedRun] = []
     for folder in folders:
         if first <= folder.name[:_DATE_LENGTH] <= last:

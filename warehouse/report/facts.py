@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -21,6 +21,7 @@ from warehouse.kinds import TapeFacts, sql_folder
 from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.layout import Layout
 from warehouse.masking import mask_id
+from warehouse.near_runs import DAYS_OFF, month_before
 from warehouse.outbox import Outbox, Receipt
 from warehouse.output import read_health, read_kpis
 from warehouse.quality import Finding
@@ -66,6 +67,7 @@ class KpiFacts:
     kpi: Kpi | None  # None: it has left the catalogue
     change: KpiChange
     trend: tuple[Point, ...]
+    earlier: Mapping[str, Point]  # by "week", "month" and "year" before, where one is known
     anomaly: Anomaly | None
     is_definition_current: bool
 
@@ -149,6 +151,7 @@ def _kpis(run: SealedRun, layout: Layout, settings: Settings) -> tuple[KpiFacts,
             kpi=catalogue.get(value.name),
             change=moves[value.name],
             trend=shown_points(trend.get(value.name, ()), identity.as_of),
+            earlier=earlier_points(trend.get(value.name, ()), identity.as_of),
             anomaly=judged.get(value.name),
             is_definition_current=_is_current(value, catalogue.get(value.name)),
         )
@@ -171,6 +174,24 @@ def shown_points(points: tuple[Point, ...], as_of: date) -> tuple[Point, ...]:
     recent = [p for p in points if _month(p.as_of) >= month and p.as_of <= as_of]
     last = {_month(point.as_of): point for point in recent}
     return tuple(recent if len(last) < _DAILY_MONTHS else last.values())
+
+
+def earlier_points(points: tuple[Point, ...], as_of: date) -> dict[str, Point]:
+    """Return the known points of a week, a month and a year before, or of the days just before."""
+    days = {
+        "week": as_of - timedelta(days=7),
+        "month": month_before(as_of),
+        "year": as_of - timedelta(days=365),
+    }
+    return {
+        name: near[-1]
+        for name, day in days.items()
+        if (
+            near := [
+                p for p in points if p.value is not None and 0 <= (day - p.as_of).days <= DAYS_OFF
+            ]
+        )
+    }
 
 
 def _month(day: date) -> int:

@@ -16,6 +16,7 @@ from warehouse.report.sections import (
     tell_changes,
     tell_health,
     tell_lineage,
+    tell_trends,
     tell_trust,
 )
 from warehouse.report.trust import history_runs
@@ -68,6 +69,7 @@ def _context(facts: ReportFacts) -> dict[str, object]:
         "verdict": wording.verdict(facts),
         "compared": facts.run.manifest.previous_run or "nothing: it is the first of its book",
         "cards": [draw_card(kpi, facts) for kpi in facts.headlines],
+        **tell_trends(facts),
         **tell_health(facts),
         **tell_balances(facts),
         **tell_changes(facts),

@@ -1,5 +1,6 @@
 """What each section of the page shows: its figures as text, its chart, its sentences."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,7 @@ from warehouse.kpis import contribution
 from warehouse.report import trust, wording
 from warehouse.report.charts import Bar, Chart, draw_bars, draw_trend
 from warehouse.report.facts import Bucket, KpiFacts, ReportFacts
+from warehouse.trend import Point
 
 Shown = dict[str, object]
 
@@ -35,10 +37,43 @@ def draw_card(told: KpiFacts, facts: ReportFacts) -> Card:
     return Card(
         told=told,
         moved=wording.move_line(told),
-        notes=tuple(filter(None, [beside, wording.unusual(told)])),
+        notes=tuple(filter(None, [wording.earlier_line(told), beside, wording.unusual(told)])),
         trend_line=wording.trend_line(told, has_ledger=facts.tape.kind.has_ledger),
         chart=draw_trend(told.kpi, told.trend) if told.kpi and is_drawn else None,
     )
+
+
+def tell_trends(facts: ReportFacts) -> Shown:
+    """Return the figures of the charts, newest first, and each reason why one is unknown."""
+    drawn = [kpi for kpi in facts.headlines if len(kpi.trend) > 1]
+    points = [{point.as_of: point for point in kpi.trend} for kpi in drawn]
+    days = {point.as_of: point.source for kpi in drawn for point in kpi.trend}
+    reasons = Counter((kpi.title, p.reason) for kpi in drawn for p in kpi.trend if p.reason)
+    return {
+        "figure_columns": ["day", *(f"#{kpi.title}" for kpi in drawn), "from"],
+        "figures": [
+            {
+                "day": day,
+                "is_of_run": days[day] == "run",
+                "points": [
+                    _figure(kpi, told[day]) if day in told else None
+                    for kpi, told in zip(drawn, points, strict=True)
+                ],
+            }
+            for day in sorted(days, reverse=True)
+        ],
+        "figure_reasons": [
+            f"{title} is unknown on {count:,} of these days: {reason}."
+            for (title, reason), count in reasons.items()
+        ],
+    }
+
+
+def _figure(kpi: KpiFacts, point: Point) -> dict[str, str]:
+    """Return a figure in its status's colour, which its word says where it is not ok."""
+    text = wording.figure(kpi, point.value)
+    word = "" if point.status in ("ok", "unknown") else f" {point.status}"
+    return {"text": f"{text}{word}", "status": "" if point.status == "ok" else point.status}
 
 
 def tell_health(facts: ReportFacts) -> Shown:

@@ -90,6 +90,15 @@ def move_line(facts: KpiFacts) -> str:
     return f"{since}. Mostly {told}." if told else f"{since}."
 
 
+def earlier_line(facts: KpiFacts) -> str:
+    """Return what it was a week, a month and a year before, as far as that is known."""
+    told = [
+        f"a {name} before {figure(facts, point.value)} ({point.as_of})"
+        for name, point in facts.earlier.items()
+    ]
+    return f"A{', '.join(told)[1:]}." if told else ""
+
+
 def _part_text(facts: KpiFacts, part: Part) -> str:
     return f"{part.title.lower()} {amount(facts, part.amount)}"
 

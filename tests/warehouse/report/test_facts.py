@@ -11,8 +11,9 @@ from tests.warehouse.tape_runs import TODAY, YESTERDAY
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError
 from warehouse.output import read_kpis
-from warehouse.report.facts import Bucket, collect_facts, shown_points
+from warehouse.report.facts import Bucket, collect_facts, earlier_points, shown_points
 from warehouse.report.page import render_page
+from warehouse.report.wording import earlier_line
 from warehouse.report.write import gather_facts, report_folder, write_page
 from warehouse.run_folder import list_runs
 from warehouse.sealed_changes import CHANGES_FILE
@@ -83,6 +84,30 @@ def test_a_past_of_under_three_months_is_told_day_by_day():
     assert shown_points(points, date(2025, 12, 2)) == points
     older = point(date(2025, 10, 31))
     assert shown_points((older, *points), date(2025, 12, 2)) == (older, points[0], points[2])
+
+
+def test_a_week_a_month_and_a_year_before_are_told_from_the_last_three_days_up_to_them():
+    today = date(2025, 12, 31)
+    known = [date(2024, 12, 27), date(2025, 11, 27), date(2025, 11, 30), date(2025, 12, 25)]
+    points = tuple(map(point, known))
+
+    earlier = earlier_points(points, today)
+
+    # the 24th has no point within three days; the month's day is 11-30; 2024-12-31 is four off
+    assert {name: one.as_of for name, one in earlier.items()} == {"month": date(2025, 11, 30)}
+    assert earlier_points((*points, point(date(2025, 12, 21))), today).keys() == {"week", "month"}
+    unknown = replace(point(date(2025, 12, 24)), value=None)
+    assert earlier_points((unknown,), today) == {}
+
+
+def test_a_card_says_what_it_was_before(told):
+    facts = told.facts.find("outstanding")
+    earlier = {"week": point(date(2025, 12, 20)), "year": point(date(2024, 12, 27))}
+
+    assert earlier_line(replace(facts, earlier=earlier)) == (
+        "A week before 1.00 USD (2025-12-20), a year before 1.00 USD (2024-12-27)."
+    )
+    assert earlier_line(replace(facts, earlier={})) == ""
 
 
 def test_what_moved_a_kpi_since_the_run_before_is_told_with_its_loans(told):

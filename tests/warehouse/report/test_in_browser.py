@@ -105,6 +105,22 @@ def test_no_table_is_cut_on_paper(page):
     assert page.print().startswith(b"%PDF-")
 
 
+FOLDED = (
+    "[...document.querySelectorAll('details:not([open]) table')]"
+    ".map(one => one.checkVisibility({contentVisibilityAuto: true}) "
+    "&& one.getBoundingClientRect().height > 20)"
+)
+
+
+def test_what_is_folded_on_a_screen_is_printed(page):
+    on_screen = page.run(FOLDED)
+    page.show_as("print")
+
+    assert len(on_screen) >= 2  # of the charts, and of a move
+    assert not any(on_screen)
+    assert all(page.run(FOLDED))
+
+
 def test_a_screen_reader_finds_its_way(page):
     nodes = [n for n in page.ask("Accessibility.getFullAXTree")["nodes"] if not n["ignored"]]
     roles = [node["role"]["value"] for node in nodes]

@@ -152,6 +152,20 @@ def test_lineage_tells_every_hash(told):
     assert [one for one in hashes if one not in told.text] == []
 
 
+def test_the_figures_of_the_charts_stand_in_one_table(told):
+    text = told.text.replace("\N{NO-BREAK SPACE}", " ")
+    table = text.partition('aria-label="The figures of these charts"')[2].partition("</table>")[0]
+    rdr_90 = told.facts.find("rdr_90").trend
+
+    assert table.count("<tr>") == 1 + len(rdr_90)  # below the head a row a day, newest first
+    assert table.index(str(rdr_90[-1].as_of)) < table.index(str(rdr_90[0].as_of))
+    unknown = sum(point.value is None for point in rdr_90)
+    assert unknown
+    first = next(point.reason for point in rdr_90 if point.reason)
+    assert "Recovered default rate 90 is unknown on" in text
+    assert f"of these days: {first}." in text
+
+
 def test_lineage_tells_who_told_the_past_and_what_proves_it(told):
     text = told.text
 

@@ -9,6 +9,7 @@ import pytest
 
 from settings.errors import StorageError
 from tests.export_server import COOKIE, TOKEN, serve_export
+from tests.flows.artifacts import all_artifacts, newest_artifacts
 from warehouse.attempts import PHASES
 from warehouse.columns import SchemaMissingError
 from warehouse.synthetic import write_tape
@@ -26,16 +27,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PIPELINE_ENV", "development")
     monkeypatch.setenv("TAPEWATCH_DATA_DIR", str(tmp_path))
     return tmp_path
-
-
-def artifacts():
-    from prefect.client.orchestration import get_client
-
-    async def read():
-        async with get_client() as client:
-            return await client.read_artifacts()
-
-    return asyncio.run(read())
 
 
 def flow_runs():
@@ -62,7 +53,7 @@ def test_the_flow_publishes_a_run_and_shows_its_kpis(prefect_server, home, tape)
 
     assert outcome.outcome == "published"
     assert (home / "data" / "runs" / outcome.sealed.name / "manifest.json").is_file()
-    (table,) = [artifact for artifact in artifacts() if artifact.key == "kpis-small-uloans"]
+    (table,) = [artifact for artifact in all_artifacts() if artifact.key == "kpis-small-uloans"]
     rows = {row["KPI"]: row for row in json.loads(table.data)}
     assert rows["PAR 90"]["status"] in ("ok", "warning", "critical")
     assert rows["PAR 90"]["thresholds"] == "warning > 3.00 %, critical > 5.00 %"
@@ -80,7 +71,7 @@ def test_the_page_of_a_flow_run_says_what_changed_and_where_to_read_on(
 
     outcome = daily(inputs=[tape], as_of="2025-12-10")
 
-    shown = {a.key: a for a in sorted(artifacts(), key=lambda a: a.created)}  # the newest of each
+    shown = newest_artifacts()
     assert shown["what-changed-default"].data.startswith("# default on 2025-12-10\n")
     assert f"Against run {outcome.previous.name}" in shown["what-changed-default"].data
     page = f"https://reports.example.com/logs/runs/{outcome.log_folder.name}/report.html"
@@ -143,7 +134,7 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(prefect_server, home, tape, 
     assert not (outcome.log_folder / "report.html").exists()
     failed = [run for run in task_runs() if run.state_name == "Failed" and run.id not in known]
     assert [run.name for run in failed] == ["report"]
-    shown = [a for a in artifacts() if a.task_run_id == failed[0].id]
+    shown = [a for a in all_artifacts() if a.task_run_id == failed[0].id]
     # and no link to a page that is not there
     assert [a.key for a in shown] == ["what-changed-default"]
 
@@ -165,7 +156,7 @@ def test_an_artifact_that_is_refused_takes_nothing_else_with_it(
     assert (outcome.log_folder / "report.html").is_file()
     (drawn,) = [run for run in task_runs() if run.name == "report" and run.id not in known]
     assert drawn.state_name == "Completed"
-    assert [a.key for a in artifacts() if a.task_run_id == drawn.id] == ["report-default"]
+    assert [a.key for a in all_artifacts() if a.task_run_id == drawn.id] == ["report-default"]
 
 
 def test_the_flow_answers_the_same_tape_once(prefect_server, home, tape):

@@ -16,7 +16,8 @@ LOCKED := $(INSTALL) --compile-bytecode --require-hashes
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --annotation-style line \
 	--extra build
 LOCK_ARGS ?=
-WORKERS ?= auto
+# One more than there are cores: tests that wait for programs leave room for it.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 # PostgREST's stand-in and the Supabase CLI: packages that only tests run.
 REST := tests/supabase/rest
 NODE_MODULES := $(REST)/node_modules/.package-lock.json

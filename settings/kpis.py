@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -19,6 +19,7 @@ CATALOGUE = Path(__file__).with_name("kpis.toml")
 Unit = Literal["ratio", "usd", "count", "score_0_10", "score_0_100"]
 Severity = Literal["warning", "critical", "escalation"]
 Level = Literal["P1", "P2", "P3", "P4"]
+LEVELS: tuple[Level, ...] = get_args(Level)  # the gravest first
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Required = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)?$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\r\n]+$")]  # one line, never empty

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from settings.alerting import ROUTES, AlertingSettings, IntegrationsSettings
 from settings.credentials import CredentialsSettings
 from settings.errors import ConfigError
+from settings.oncall import OnCallSettings
 from settings.thresholds import Thresholds
 from settings.value_types import (
     Anchors,
@@ -455,6 +456,7 @@ class Settings(BaseSettings):
     alerting: AlertingSettings
     integrations: IntegrationsSettings
     credentials: CredentialsSettings
+    oncall: OnCallSettings
     ingestion: IngestionSettings
     book: BookSettings
     windows: WindowsSettings

@@ -47,6 +47,8 @@ ANOTHER = {  # for every variable a value that is allowed and is not its default
     "PAGERDUTY_ROUTING_KEY": "k" * 32,
     "TAPEWATCH_CREDENTIALS__SET_ON": '{"SUPABASE_DB_URL": "2026-11-01"}',
     "TAPEWATCH_CREDENTIALS__EXPIRES_ON": '{"SUPABASE_DB_URL": "2026-11-01"}',
+    "TAPEWATCH_ONCALL__ROTATION_FROM": "2026-01-05",
+    "TAPEWATCH_ONCALL__HOLIDAYS": '["2026-12-25"]',
     "TAPEWATCH_INGESTION__DROP_FOLDER": "/srv/drop",
     "TAPEWATCH_INGESTION__MAX_UNPACKED_SIZE": "1TB",
     "TAPEWATCH_QUALITY__LOAN_TAPE_LISTS_CLOSED_LOANS": "false",
@@ -84,6 +86,7 @@ KINDS = {  # by the beginning or the end of the name
     "TAPEWATCH_INTEGRATIONS__SLACK__ALERT_CHANNELS__": "#another",
     "TAPEWATCH_ALERTING__MENTIONS__": "U0ANOTHER",
     "_RATIO": "0.02",
+    "__SLACK": "@another",
     "_URL": "https://other.example",
 }
 

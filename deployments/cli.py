@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from deployments.edge import INTERRUPTED, report, stop_on_signals
-from deployments.verbs import auditing, deploying, figures, machine, maintaining, sealed, telling
+from deployments.verbs import (
+    auditing,
+    deploying,
+    figures,
+    machine,
+    maintaining,
+    oncall,
+    sealed,
+    telling,
+)
 
 # The modules that do the work are imported by the command that needs them: `--help` needs none.
 EXIT_CODES = {
@@ -25,7 +34,7 @@ EXIT_CODES = {
 _EPILOG = "Exit codes: " + "; ".join(f"[b]{code}[/] {told}" for code, told in EXIT_CODES.items())
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", epilog=_EPILOG)
-for topic in (figures, sealed, telling, auditing, maintaining, deploying, machine):
+for topic in (figures, sealed, oncall, telling, auditing, maintaining, deploying, machine):
     app.add_typer(topic.app)
 
 

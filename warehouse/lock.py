@@ -94,6 +94,15 @@ def _take(fd: int, path: Path) -> None:
             raise
 
 
+def living_holder(path: Path) -> HeldLock | None:
+    """Return whose name is in the lock file if its process is seen from here; takes no lock."""
+    with suppress(OSError, ValueError, TypeError):
+        holder = HeldLock(**json.loads(path.read_bytes()))
+        os.kill(holder.pid, 0)
+        return holder
+    return None
+
+
 def _busy(path: Path) -> LockHeldError:
     holder = _holder(path)
     who = "another run" if holder is None else f"pid {holder.pid} since {holder.since}"

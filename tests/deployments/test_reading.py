@@ -25,6 +25,7 @@ READING = [
     ["doctor"],
     ["config", "show"],
     ["credentials"],
+    ["explain"],
 ]
 
 

@@ -26,6 +26,9 @@ READING = [
     ["config", "show"],
     ["credentials"],
     ["explain"],
+    ["oncall"],
+    ["oncall", "handover"],
+    ["incident", "list"],
 ]
 
 

@@ -153,6 +153,9 @@ upgrade: ## newest versions of everything, then the whole of quality
 	$(MAKE) lock LOCK_ARGS=--upgrade
 	$(MAKE) quality
 
+.PHONY: install
+install: $(VENV)/.run ## what production runs, at its locked versions
+
 .PHONY: install-dev
 install-dev: $(VENV)/.dev $(NODE_MODULES) ## everything the other targets need
 

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 
 import pytest
 from typer.main import get_command
@@ -12,6 +11,7 @@ from typer.main import get_command
 from deployments.cli import app
 from settings.kpis import load_catalogue
 from settings.model import variables
+from tests.docs.quick_command import quick_command
 from tests.prometheus.shipped import PAGES, ROOT, alerts
 from tests.warehouse.mixed_tape import mixed_tape
 
@@ -134,18 +134,15 @@ def desk(tmp_path_factory):
     home = tmp_path_factory.mktemp("desk")
     program = home / ".venv" / "bin" / "tapewatch"
     program.parent.mkdir(parents=True)
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m deployments.cli "$@"\n'
-    )
-    program.chmod(0o755)
     drop = home / "data" / "raw" / "cascade"
     drop.mkdir(parents=True)
     (drop / "loan_tape.csv").write_text(
         "loan_id,customer_id,balance,days_past_due,reporting_date\nL1,CLI1,100,0,2025-12-01\n"
     )
     tape = mixed_tape().write(tmp_path_factory.mktemp("tape"))
-    assert typed(home, f".venv/bin/tapewatch run --input {tape}").returncode == 0
-    return home
+    with quick_command(program, tmp_path_factory.mktemp("command")):
+        assert typed(home, f".venv/bin/tapewatch run --input {tape}").returncode == 0
+        yield home
 
 
 def typed(home, line):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 from rich.table import Table
 
-from deployments.diagnosis import diagnose, find_attempt
+from deployments.diagnosis import diagnose
 from deployments.documents import print_json
 from deployments.incidents import (
     Incident,
@@ -18,23 +18,22 @@ from deployments.render import open_console, print_facts, short_path
 from settings.kpis import Level
 from settings.model import Settings
 from settings.severity import severity_matrix
+from warehouse.attempt_state import AttemptRecord
 
 _LEAST: Level = "P4"  # where no alert stands and nobody has said otherwise
 
 
 def new_incident(
-    settings: Settings, run: str, level: Level | None, title: str, *, is_json: bool
+    settings: Settings, attempt: AttemptRecord, level: Level | None, title: str, *, is_json: bool
 ) -> None:
     """Write an incident down, and show where and what is due.
 
     Raises:
-        NoSuchAttemptError: `run` means no attempt, or several.
-        NothingPublishedError: There was no attempt yet.
         NoTitleError: The title is empty.
         StorageError: The disk refused.
     """
     now = datetime.now(UTC)
-    found = diagnose(settings, find_attempt(settings, run, None), now)
+    found = diagnose(settings, attempt, now)
     level = level or found.level or _LEAST
     text = incident_text(settings, found, level, title, now)
     path = write_incident(incidents_folder(settings), title, text, now)

@@ -74,13 +74,17 @@ def incident_new(
         Literal["P1", "P2", "P3", "P4"] | None,
         typer.Option(help="That of the gravest alert that stands, without it."),
     ] = None,
+    portfolio: AnyPortfolio = None,
     json: Json = False,
 ) -> None:
     """Write an incident and its post-mortem as a new Markdown file, prefilled from a run."""
     from deployments.commands.incident import new_incident
+    from deployments.diagnosis import find_attempt
     from settings.load import load_settings
 
-    new_incident(load_settings(), run, severity, title, is_json=json)
+    settings = load_settings(portfolio=portfolio)
+    attempt = find_attempt(settings, run, portfolio)
+    new_incident(settings, attempt, severity, title, is_json=json)
 
 
 @incident_app.command("list")

@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from prometheus.exporter import Exporter
+from settings.load import load_settings
+from tests.prometheus.data_folder import Scrape
 from tests.warehouse.mixed_tape import mixed_tape
 
 NAMED = {
@@ -175,3 +178,28 @@ def test_a_good_run_can_be_written_down_too(full_home, tapewatch):
     assert done["incident"] == str(path)
     assert done["level"] == "P2"  # PAR 90 beyond its critical line, and an old day
     assert "- Root error: none: no attempt failed" in path.read_text()
+
+
+def test_an_incident_is_of_the_portfolio_that_is_named(failed, tape, tapewatch):
+    assert tapewatch("run", "--input", tape, "--portfolio", "second").code == 0
+
+    tapewatch("incident", "new", "--title", "Newest of any")
+    tapewatch("incident", "new", "--title", "Of one", "--portfolio", "default")
+
+    told = {path.name[17:]: path.read_text() for path in written(failed)}
+    assert "- Book: second in development" in told["newest-of-any.md"]
+    assert "- Book: default in development" in told["of-one.md"]
+
+
+def test_no_contact_is_in_any_file_or_metric(named, failed, tape, tapewatch):
+    tapewatch("run", "--input", tape)
+    for arguments in (["oncall"], ["oncall", "handover"], ["incident", "new", "--title", "x1"]):
+        assert tapewatch(*arguments).code == 0
+
+    metrics = Scrape(Exporter(load_settings(), lambda _line: None)).text
+    files = [path for path in failed.rglob("*") if path.is_file()]
+    kept = b"".join(path.read_bytes() for path in files)
+    shown = tapewatch("config", "show").out + tapewatch("explain", "--json").out
+    for personal in ("Zoraida", "555 0100", "Luis"):
+        assert personal not in metrics + shown
+        assert personal.encode() not in kept

@@ -210,6 +210,27 @@ def test_every_alert_has_its_page_and_its_levels_in_the_table():
     assert {alert: set(rows[alert].split(", ")) for alert in levels} == levels
 
 
+def test_the_escalation_matrix_has_the_levels_of_its_alerts():
+    table = PAGE.split("### Escalation matrix\n")[1].split("\n## ")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if "runbooks/" in line]
+
+    assert len(rows) == 5  # as many symptoms as the runbook knows
+    for _, alerts, level, *actions in rows:
+        for alert in re.findall(r"\[(\w+)\]", alerts):
+            of_rules = {told for (name, _), told in rule_levels().items() if name == alert}
+            of_kpis = set((find_kpi("par_90").alert or {}).values())
+            assert level in (of_rules or of_kpis)
+        assert all(actions)
+
+
+def test_every_channel_on_the_page_is_one_of_the_settings():
+    channels = load_settings({"TAPEWATCH_PII_KEY": "k" * 16}).integrations.slack.alert_channels
+
+    named = set(re.findall(r"`(#[a-z-]+)`", PAGE))
+    assert named
+    assert named <= set(channels.model_dump().values())
+
+
 @pytest.mark.parametrize("old", OLD)
 def test_an_old_command_has_a_new_one(old):
     table = PAGE.split("## From the old commands to the new\n")[1].replace("\\|", "|")

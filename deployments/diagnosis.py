@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal, cast
 
 from blocks.clients.receivers import receiver_names
+from deployments.attempts import attempts_of, run_name
 from deployments.documents import catalogue, freshness_hours
 from prometheus.exporter import Exporter
 from prometheus.levels import rule_levels
 from prometheus.raised import Raised, raised_alerts
-from settings.errors import UsageError
 from settings.kpis import Level
 from settings.model import Settings
 from settings.severity import gravest
@@ -20,18 +20,16 @@ from settings.thresholds import Status
 from settings.version import code_version
 from warehouse.attempt_folder import SUMMARY, ErrorFacts
 from warehouse.attempt_messages import COMPLIANCE_CODES
-from warehouse.attempt_state import AttemptRecord, list_attempts
+from warehouse.attempt_state import AttemptRecord
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.lock import living_holder
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.output import read_kpis
 from warehouse.run_folder import SealedRun, read_current
-from warehouse.served import NothingPublishedError
 from warehouse.withdrawn import is_withdrawn
 
 Verdict = Literal["good", "breached", "failed", "stopped", "running", "died"]
-LATEST = "latest"
 _GOOD = {
     "published": "a new run is published",
     "stored": "a run is stored and not served, because a later day is",
@@ -39,12 +37,6 @@ _GOOD = {
     "no_new_data": "the export is the one that is served already, and nothing changed",
 }
 _ENDED_BADLY: Mapping[str, Verdict] = {"canceled": "stopped", "abandoned": "died"}
-
-
-class NoSuchAttemptError(UsageError):
-    """No attempt, or more than one, answers to what was asked for."""
-
-    code = "NO_SUCH_ATTEMPT"
 
 
 @dataclass(frozen=True)
@@ -116,33 +108,6 @@ class Diagnosis:
         return self.folder / f"pipeline_{self.attempt.attempt_id}.log"
 
 
-def find_attempt(settings: Settings, name: str, portfolio: str | None) -> AttemptRecord:
-    """Return the attempt that `name` means: `latest`, an attempt's id, its log folder, or a run.
-
-    Raises:
-        NothingPublishedError: There was no attempt yet.
-        NoSuchAttemptError: None is meant, or several are.
-    """
-    attempts = attempts_of(settings, portfolio)
-    if not attempts:
-        book = f" of portfolio {portfolio}" if portfolio else ""
-        raise NothingPublishedError(
-            f"nothing was ever run in {settings.environment}{book}",
-            fix="tapewatch run --input PATH",
-        )
-    if name == LATEST:
-        return attempts[-1]
-    meant = [a for a in attempts if name in (a.attempt_id, a.log_folder)]
-    meant = meant or [a for a in attempts if a.attempt_id.startswith(name)]
-    meant = meant or [a for a in attempts if _run_name(a).startswith(name)][-1:]
-    if len(meant) == 1:
-        return meant[0]
-    raise NoSuchAttemptError(
-        f"{name!r} means {len(meant)} attempts" if meant else f"no attempt or run {name!r}",
-        fix="name `latest`, an attempt's log folder, or a run that `tapewatch runs` lists",
-    )
-
-
 def diagnose(settings: Settings, attempt: AttemptRecord, now: datetime) -> Diagnosis:
     """Return what is known of an attempt; nothing is changed to find out.
 
@@ -195,15 +160,6 @@ def told_outcome(found: Diagnosis) -> str:
             return f"{told}, but alerts stand" if found.alerts else told
 
 
-def attempts_of(settings: Settings, portfolio: str | None = None) -> list[AttemptRecord]:
-    """Return the attempts of this environment, oldest first, of one portfolio if it is named."""
-    return [
-        attempt
-        for attempt in list_attempts(Layout.of(settings))
-        if attempt.environment == settings.environment and portfolio in (None, attempt.portfolio)
-    ]
-
-
 def served_of(settings: Settings, portfolio: str) -> SealedRun | None:
     """Return the run that a portfolio serves, None where there is none that can be read."""
     book = f"{settings.environment}-{portfolio}"
@@ -214,10 +170,6 @@ def standing_alerts(settings: Settings, now: datetime) -> list[Raised]:
     """Return every alert that stands in this environment."""
     exporter = Exporter(settings, lambda _line: None, receiver_names(settings))
     return raised_alerts(exporter, now.timestamp())
-
-
-def _run_name(attempt: AttemptRecord) -> str:
-    return "" if attempt.run_folder is None else Path(attempt.run_folder).name
 
 
 def _phases(folder: Path) -> Mapping[str, Mapping[str, object]]:
@@ -246,7 +198,7 @@ def _phase(attempt: AttemptRecord, phases: Mapping[str, Mapping[str, object]]) -
 def _own_run(layout: Layout, attempt: AttemptRecord) -> SealedRun | None:
     if attempt.status != "success" or attempt.run_folder is None:
         return None
-    folder = layout.runs / _run_name(attempt)
+    folder = layout.runs / run_name(attempt)
     try:
         return SealedRun(folder, load_manifest(folder))
     except HashMismatchError:
@@ -269,7 +221,7 @@ def _served(
     identity = run.manifest.identity
     hours = freshness_hours(identity.as_of, settings.portfolio.time_zone, now)
     status = settings.operations.freshness_hours.status(round(hours, 3), "lower")
-    is_this = attempt.status == "success" and _run_name(attempt) == run.name
+    is_this = attempt.status == "success" and run_name(attempt) == run.name
     return Served(run.name, identity.as_of.isoformat(), hours, status, run.manifest.code, is_this)
 
 

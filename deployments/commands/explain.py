@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 from rich.text import Text
 
-from deployments.diagnosis import Diagnosis, diagnose, find_attempt, told_outcome
+from deployments.attempts import find_attempt
+from deployments.diagnosis import Diagnosis, diagnose, told_outcome
 from deployments.documents import print_json
 from deployments.render import COLOURS, open_console, print_facts, short_path
 from settings.model import Settings

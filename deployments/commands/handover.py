@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from blocks.clients.receivers import receiver_names
+from deployments.attempts import attempts_of
 from deployments.commands.oncall import utc_day
 from deployments.diagnosis import (
     Breach,
-    attempts_of,
     breaches_of,
     served_of,
     standing_alerts,

@@ -78,8 +78,8 @@ def incident_new(
     json: Json = False,
 ) -> None:
     """Write an incident and its post-mortem as a new Markdown file, prefilled from a run."""
+    from deployments.attempts import find_attempt
     from deployments.commands.incident import new_incident
-    from deployments.diagnosis import find_attempt
     from settings.load import load_settings
 
     settings = load_settings(portfolio=portfolio)

@@ -1,5 +1,6 @@
 """The runbook: every block is typed as it stands, in its order, and none may err."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -221,6 +222,22 @@ def test_the_escalation_matrix_has_the_levels_of_its_alerts():
             of_kpis = set((find_kpi("par_90").alert or {}).values())
             assert level in (of_rules or of_kpis)
         assert all(actions)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("kpi", "KPI: every 30 minutes"),
+        ("risk", "Risk: every 15"),
+        ("executive", "Executive: hourly"),
+    ],
+)
+def test_a_dashboard_refreshes_as_often_as_the_page_says(name, told):
+    built = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text())
+    often = {"30m": "every 30", "15m": "every 15", "1h": "hourly"}[built["refresh"]]
+
+    assert told in PAGE
+    assert often in told
 
 
 def test_every_channel_on_the_page_is_one_of_the_settings():

@@ -23,7 +23,7 @@ Moment = Annotated[
 @app.command()
 def explain(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="`latest`, a log folder, an attempt, or a run.")
+        str, typer.Argument(metavar="RUN", help="`latest`, a log folder, an attempt, or a run.")
     ] = "latest",
     portfolio: AnyPortfolio = None,
     json: Json = False,

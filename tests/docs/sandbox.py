@@ -12,10 +12,6 @@ from tests.warehouse.mixed_tape import mixed_tape
 
 COPIED = ("Makefile", "pyproject.toml", "requirements.txt", "requirements-dev.txt")
 PLACEHOLDER = re.compile(r"<[a-z][a-z-]*>")
-AGGREGATE = (
-    "measurement_date,total_receivable_usd,dpd_0_7_usd,dpd_7_30_usd,dpd_30_60_usd,"
-    "dpd_60_90_usd,dpd_90_plus_usd\n2025-12-01,1000,900,40,30,10,20\n"
-)
 _ENDED_BY_TIMEOUT = 124
 
 
@@ -76,12 +72,10 @@ def make_home(home, scratch):
     (home / ".venv" / "bin").mkdir(parents=True)
     for stamp in (".uv", ".run", ".dev"):  # newer than what was copied: nothing is installed again
         (home / ".venv" / stamp).touch()
-    drop, trial = home / "data" / "raw" / "cascade", home / "data" / "raw" / "test"
+    drop = home / "data" / "raw" / "cascade"
     drop.mkdir(parents=True)
-    trial.mkdir()
     shutil.copyfile(zipped(mixed_tape(), scratch / "first"), drop / "loan_tape.zip")
-    (trial / "loan_tape.csv").write_text(AGGREGATE)
-    (home / ".gitignore").write_text("data/\nlogs/\n.venv/\n")
+    shutil.copyfile(ROOT / ".gitignore", home / ".gitignore")
     for number in (1, 2):
         (home / "NEWS").write_text(f"version {number}\n")
         git(home, "init", "-q", "-b", "main") if number == 1 else None

@@ -20,6 +20,8 @@ _OF_PORTFOLIO = {  # the pipeline's metrics that have lines, and the alert beyon
     "last_success_age_seconds": "RunMissing",
     "quarantined_ratio": "QuarantineAboveLine",
 }
+_PROOFS = {"verification_age_seconds": ("runs", "audit"), "drill_age_seconds": ("drill",)}
+_UNPROVEN_RUNS = 14
 _STUCK_SECONDS = {"warning": 15 * 60, "critical": 24 * 3600}
 _FREE_BELOW = {"warning": 0.15, "critical": 0.05}
 
@@ -50,7 +52,7 @@ def raised_alerts(exporter: Exporter, now: float) -> list[Raised]:
         *_of_kpis(seen),
         *_of_pipeline(seen, now),
         *_of_runs(seen),
-        *_of_seals(seen),
+        *_of_seals(seen, now),
         *_of_service(seen, now),
     ]
     told = sorted(_loudest(found), key=lambda one: (LEVELS.index(one.level), one.alert, one.about))
@@ -124,15 +126,28 @@ def _of_runs(seen: _Readings) -> Iterator[Raised]:
             yield _raised("ComplianceViolation", "critical", have, have["code"])
 
 
-def _of_seals(seen: _Readings) -> Iterator[Raised]:
+def _of_seals(seen: _Readings, now: float) -> Iterator[Raised]:
     whole = {have["portfolio"]: rows for have, rows in seen.of("reconciled_rows")}
     for have, rows in seen.of("reconcilable_rows"):
         if rows > whole.get(have["portfolio"], rows):
             yield _raised("ReconciliationBroken", "critical", have)
+    yield from _of_proofs(seen, now)
     yield from _above_zero(seen, "restated_loans", "RestatedPast", "warning")
     yield from _above_zero(seen, "verification_problems", "SealBroken", label="kind")
     for one in _above_zero(seen, "chain_broken", "SealBroken"):
         yield replace(one, about="chain")
+
+
+def _of_proofs(seen: _Readings, now: float) -> Iterator[Raised]:
+    for metric, kinds in _PROOFS.items():
+        for line, at in seen.of("pipeline_threshold", metric=metric):
+            for have, proven in seen.of("verification_timestamp_seconds"):
+                is_late = have["kind"] in kinds and now - proven > at
+                if is_late and line["severity"] != "target":
+                    yield _raised("VerificationOverdue", line["severity"], have, have["kind"])
+    published = sum(count for _, count in seen.of("runs_total", outcome="published"))
+    if published > _UNPROVEN_RUNS and not seen.of("verification_timestamp_seconds", kind="runs"):
+        yield _raised("VerificationMissing", "warning", {})
 
 
 def _above_zero(

@@ -75,6 +75,20 @@ def lost_seal_and_letters(folder):
     (refused / "x.json").write_text("{}")
 
 
+def proven_long_ago(folder):
+    folder.publish(*whole_book())
+    folder.attempt("a1", "published")
+    for kind, days in {"runs": 9, "audit": 60, "drill": 1}.items():
+        at = verification_file(folder.layout, "production", kind)
+        keep_whole(at, {}, LATER - timedelta(days=days))
+
+
+def never_proven(folder):
+    folder.publish(*whole_book())
+    for number in range(15):  # more than 14
+        folder.attempt(f"a{number:02}", "published", MORNING - timedelta(hours=number + 1))
+
+
 def promtool_file(scrape, expected):
     """A promtool test of the scrape's series: no alert but the expected ones may fire."""
     series = []
@@ -156,6 +170,8 @@ def _level(one, name):
         ),
         (never_a_good_one, {"RunFailed P1"}),
         (lost_seal_and_letters, {"SealBroken P2", "DeliveryRefused P3"}),
+        (proven_long_ago, {"VerificationOverdue P3", "VerificationOverdue P4"}),
+        (never_proven, {"VerificationMissing P4"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

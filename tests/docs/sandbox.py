@@ -47,7 +47,9 @@ class Sandbox:
 
     def _run(self, command):
         home = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TERM": "xterm"}
-        environment = {**home, "COLUMNS": "100", "LC_ALL": "C.UTF-8", **self.exported}
+        # a busy machine makes one run slower than another, and no code worse
+        patient = {"TAPEWATCH_SHADOW__SLOWER_SECONDS": "600"}
+        environment = {**home, **patient, "COLUMNS": "100", "LC_ALL": "C.UTF-8", **self.exported}
         return subprocess.run(  # noqa: S603 - the page's own block, as a person types it
             command,
             cwd=self.home,

@@ -4,8 +4,9 @@ from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 
 from blocks.clients import audit_store
+from settings.connections import AuditSettings
 from settings.errors import ConfigError
-from settings.model import AuditSettings, Settings
+from settings.model import Settings
 
 
 class AuditStoreBlockError(ConfigError):

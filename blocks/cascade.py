@@ -6,8 +6,9 @@ from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 
 from blocks.clients.cascade import CascadeClient, Log
+from settings.connections import CascadeSettings
 from settings.errors import ConfigError
-from settings.model import CascadeSettings, Settings
+from settings.model import Settings
 
 
 class CascadeBlockError(ConfigError):

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from settings.errors import TapewatchError
-from settings.model import Phase, PhasesSettings
+from settings.running import Phase, PhasesSettings
 from warehouse.profile import Profile
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from settings.connections import PrefectSettings
 from settings.errors import ConfigError, SourceUnavailableError
-from settings.model import PrefectSettings
 
 _SECONDS = 30
 _LOOKS_EVERY_SECONDS = 0.5

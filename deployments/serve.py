@@ -21,9 +21,10 @@ from deployments.programs import Program, running
 from deployments.render import open_console, print_facts
 from prometheus.configuration import watch_prefect
 from prometheus.server import CannotListenError
+from settings.connections import PrefectSettings
 from settings.errors import ConfigError
 from settings.load import load_settings
-from settings.model import PrefectSettings, Settings
+from settings.model import Settings
 from settings.prefect_home import server_environment
 from warehouse.durable import make_folder
 

@@ -26,7 +26,8 @@ from settings.alerting import (
     role_name,
     secret_files,
 )
-from settings.model import ExporterSettings, Settings
+from settings.connections import ExporterSettings
+from settings.model import Settings
 from warehouse.durable import make_folder, replace_file
 
 SHIPPED = Path(__file__).parent

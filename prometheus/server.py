@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from settings.connections import ExporterSettings
 from settings.errors import ConfigError
-from settings.model import ExporterSettings
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -4,7 +4,8 @@ import base64
 import os
 from collections.abc import Mapping
 
-from settings.model import Paths, PrefectSettings
+from settings.connections import PrefectSettings
+from settings.model import Paths
 from settings.pii_key import development_key
 
 _KEY = "PREFECT_SERVER_ENCRYPTION_KEY"  # Prefect's own name; it is no setting of ours

@@ -10,8 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from settings.connections import AuditSettings
 from settings.errors import DataRejectedError
-from settings.model import AuditSettings, Settings, variables
+from settings.model import Settings, variables
 from settings.who import user_name
 from tasks.maintenance_steps import HOME, Kind, Step, steps_of
 from warehouse.attempt_folder import utc_text

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from settings.errors import TapewatchError
-from settings.model import Phase, PhasesSettings
+from settings.running import Phase, PhasesSettings
 from tasks.progress import Progress, moving
 from warehouse.attempts import PHASES
 from warehouse.run import RunPhase

@@ -9,7 +9,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from settings.model import Phase
+from settings.running import Phase
 from tasks.showing import showing
 from warehouse.attempts import PHASES
 from warehouse.engine import SQL_ROOT, WATCH

@@ -11,8 +11,8 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal
 
+from settings.figures import AnomalySettings
 from settings.kpis import Kpi, load_catalogue
-from settings.model import AnomalySettings
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.trend import Point, read_trend

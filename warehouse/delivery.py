@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import JsonValue
 
+from settings.connections import DeliverySettings
 from settings.errors import (
     InternalError,
     SourceUnavailableError,
     StorageError,
     TapewatchError,
 )
-from settings.model import DeliverySettings
 from warehouse.attempt_folder import describe_error
 from warehouse.delivery_box import AskedToWaitError, Box, Parcel, RefusedError, delivery_folder
 from warehouse.delivery_boxes import is_fallback, open_boxes

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
+from settings.connections import DeliverySettings
 from settings.errors import DataRejectedError, SourceUnavailableError, TapewatchError
-from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
 from warehouse.durable import durable_write, make_folder
 from warehouse.json_text import pretty_json

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from settings.model import DeliverySettings
+from settings.connections import DeliverySettings
 from warehouse.dead_letters import FALLBACK
 from warehouse.delivery_box import Box
 from warehouse.layout import Layout

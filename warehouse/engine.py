@@ -16,7 +16,7 @@ from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 from settings.errors import BusyError, InternalError, StorageError, TapewatchError
-from settings.model import EngineSettings
+from settings.running import EngineSettings
 from warehouse.layout import SPARE_BYTES
 from warehouse.storage_errors import disk_full
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from settings.errors import DataRejectedError
-from settings.model import QualitySettings
+from settings.figures import QualitySettings
 from warehouse.engine import copy_to_parquet, one_row, read_sql
 from warehouse.json_text import JsonObject
 from warehouse.tables import view_run_tables, view_tape_tables

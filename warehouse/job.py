@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from settings.model import Phase, Settings
+from settings.model import Settings
+from settings.running import Phase
 from warehouse.attempts import Attempt
 from warehouse.delivery import Delivered
 from warehouse.engine import open_engine

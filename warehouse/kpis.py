@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from settings.errors import InternalError
+from settings.figures import HealthSettings
 from settings.kpis import Kpi
-from settings.model import HealthSettings
 from settings.thresholds import Status
 from warehouse.engine import bound, copy_to_parquet, read_sql
 from warehouse.kinds import LEDGER, KpiAnswer, TapeFacts, answer_for

@@ -14,8 +14,8 @@ from threading import Lock
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 
 from settings.alerting import ROUTES, Route
+from settings.connections import DeliverySettings
 from settings.errors import TapewatchError
-from settings.model import DeliverySettings
 from warehouse.attempt_folder import utc_text
 from warehouse.attempt_messages import healed_message
 from warehouse.dead_letters import MessageExpiredError, digest_message

@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar, cast
 from pydantic import JsonValue
 
 from settings.errors import StorageError, TapewatchError
-from settings.model import Phase, Settings
+from settings.model import Settings
+from settings.running import Phase
 from warehouse.attempt_state import recover
 from warehouse.attempts import open_attempt
 from warehouse.audit import AUDIT_STORE

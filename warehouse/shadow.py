@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, cast
 
-from settings.model import ShadowSettings
+from settings.running import ShadowSettings
 from warehouse.attempt_folder import SUMMARY, logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.layout import Layout

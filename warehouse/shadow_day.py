@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from settings.model import ShadowSettings
+from settings.running import ShadowSettings
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun, list_runs

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from settings.errors import UsageError
-from settings.model import EngineSettings
+from settings.running import EngineSettings
 from warehouse.durable import create_private, durable_write, fsync_dir, fsync_file, make_folder
 from warehouse.engine import bound, literal, open_engine, read_sql
 from warehouse.storage_errors import typed_storage

@@ -28,8 +28,8 @@ from blocks.clients.audit_store import (
     refused_login,
     wrong_ca_file,
 )
+from settings.connections import AuditSettings
 from settings.errors import ConfigError, InternalError, TapewatchError
-from settings.model import AuditSettings
 from warehouse.json_text import JsonObject
 
 _READ_SECONDS = 300.0  # of a statement that reads everything there is

@@ -22,8 +22,8 @@ from blocks.clients.audit_store import (
     wrong_ca_file,
 )
 from blocks.clients.tls import tls_context
+from settings.connections import AuditSettings
 from settings.errors import TapewatchError
-from settings.model import AuditSettings
 from warehouse.json_text import JsonObject
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field, ValidationError
 
+from settings.connections import AuditSettings
 from settings.errors import AuthError, ConfigError, SourceUnavailableError, TapewatchError
-from settings.model import AuditSettings
 from warehouse.attempt_folder import ErrorFacts, utc_text
 from warehouse.attempt_state import AttemptRecord
 from warehouse.audit import AUDIT_STORE, attempt_payload

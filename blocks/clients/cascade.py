@@ -33,8 +33,8 @@ from blocks.clients.answers import (
 from blocks.clients.export_url import export_url
 from blocks.clients.guard import Guard
 from blocks.clients.tls import tls_context
+from settings.connections import CascadeSettings
 from settings.errors import ConfigError, InternalError, TapewatchError
-from settings.model import CascadeSettings
 from settings.value_types import size_bytes
 from warehouse.durable import create_private, write_all
 from warehouse.storage_errors import typed_storage

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from settings.connections import CascadeSettings
 from settings.errors import ConfigError
-from settings.model import CascadeSettings
 
 # Space, control characters and \ too: parsers of URLs disagree about them.
 _STRANGE = re.compile(r"[^!-~]|[\\^`{|}<>\"]")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from blocks.clients.cascade import CascadeClient, Log
-from settings.model import CascadeSettings, Settings
+from settings.connections import CascadeSettings
+from settings.model import Settings
 from warehouse.drop_folder import StillWrittenError, newest_export
 from warehouse.job import Fetch, Fetched
 

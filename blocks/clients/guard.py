@@ -15,8 +15,8 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from settings.connections import CascadeSettings
 from settings.errors import SourceUnavailableError
-from settings.model import CascadeSettings
 from warehouse.durable import create_private, durable_write, make_folder
 from warehouse.storage_errors import typed_storage
 

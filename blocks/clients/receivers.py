@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from settings.alerting import ROUTES
+from settings.connections import AuditSettings
 from settings.errors import TapewatchError
-from settings.model import AuditSettings, Settings
+from settings.model import Settings
 from warehouse.audit import AUDIT_STORE
 from warehouse.delivery import Deliver, Delivered, Receiver, try_to_deliver
 from warehouse.delivery_boxes import open_box

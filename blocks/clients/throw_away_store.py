@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from blocks.clients.audit_migrate import migrate
 from blocks.clients.audit_postgres import PostgresStore
 from blocks.clients.throw_away_postgres import throw_away_server
-from settings.model import AuditSettings
+from settings.connections import AuditSettings
 
 # What a hosted Supabase project has before the first migration.
 _ROLES = """

@@ -2,7 +2,8 @@
 
 from deployments.observe.exporting import open_server
 from deployments.render import open_console, short_path
-from settings.model import ExporterSettings, Settings
+from settings.connections import ExporterSettings
+from settings.model import Settings
 
 
 def serve_metrics(settings: Settings, address: str | None, port: int | None) -> None:

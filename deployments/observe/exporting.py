@@ -16,7 +16,8 @@ from prometheus.server import (
     make_app,
     protection,
 )
-from settings.model import ExporterSettings, Settings
+from settings.connections import ExporterSettings
+from settings.model import Settings
 
 _ANSWERS_WITHIN_SECONDS = 5
 

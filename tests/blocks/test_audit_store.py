@@ -21,9 +21,9 @@ from blocks.clients.audit_store import (
     open_store,
     probe,
 )
+from settings.connections import AuditHalfConfiguredError
 from settings.errors import ConfigError
 from settings.load import load_settings
-from settings.model import AuditHalfConfiguredError
 from tests.supabase.payloads import payload, run_id
 from warehouse.attempt_folder import ErrorFacts
 from warehouse.attempt_state import AttemptRecord

@@ -8,7 +8,7 @@ from rich.console import Console
 from deployments import phases
 from deployments.phases import PlainPhases, retry_delay
 from settings.errors import DataRejectedError, StorageError
-from settings.model import PhaseSettings, PhasesSettings
+from settings.running import PhaseSettings, PhasesSettings
 
 POLICY = PhaseSettings(retries=2, retry_delay_seconds=10, timeout_seconds=60)
 POLICIES = PhasesSettings(

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from settings.connections import HalfConfiguredError
 from settings.kpis import find_kpi
 from settings.load import InvalidSettingError, load_settings
-from settings.model import HalfConfiguredError, canonical, secrets, variables
+from settings.model import canonical, secrets, variables
 from settings.value_types import size_bytes
 
 KEY = {"TAPEWATCH_PII_KEY": "k" * 16}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from settings.figures import AnomalySettings
 from settings.kpis import find_kpi
-from settings.model import AnomalySettings
 from warehouse.anomaly import Anomaly, judge, judge_point
 from warehouse.trend import Point
 

@@ -7,7 +7,7 @@ from threading import Timer
 
 import pytest
 
-from settings.model import EngineSettings
+from settings.running import EngineSettings
 from warehouse.engine import PhaseTimeoutError, interrupt_engines, open_engine
 
 ROOT = Path(__file__).parents[2]

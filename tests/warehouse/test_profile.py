@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from settings.model import EngineSettings
+from settings.running import EngineSettings
 from warehouse.engine import open_engine, read_sql
 from warehouse.profile import Profile
 

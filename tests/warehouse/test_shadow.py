@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from settings.load import load_settings
-from settings.model import ShadowSettings
+from settings.running import ShadowSettings
 from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk, good_tape
 from warehouse.shadow import compare_shadow, look_at
 from warehouse.shadow_day import Side, shadow_day

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from settings.errors import DataRejectedError
 from settings.load import load_settings
-from settings.model import EngineSettings
+from settings.running import EngineSettings
 from warehouse.attempt_state import AttemptRecord, list_attempts, read_attempt, save_attempt
 from warehouse.attempts import open_attempt
 from warehouse.delivery import Order, deliver

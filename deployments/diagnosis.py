@@ -25,8 +25,8 @@ from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.lock import living_holder
 from warehouse.manifest import HashMismatchError, load_manifest
-from warehouse.output import read_kpis
 from warehouse.run_folder import SealedRun, read_current
+from warehouse.sealed_kpis import read_kpis
 from warehouse.withdrawn import is_withdrawn
 
 Verdict = Literal["good", "breached", "failed", "stopped", "running", "died"]

@@ -15,8 +15,8 @@ from warehouse.change_parts import MovedLoan
 from warehouse.json_text import JsonObject, pretty_json
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of, contribution
-from warehouse.output import read_health, read_kpis
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 
 
 def print_json(document: JsonObject) -> None:

@@ -17,7 +17,7 @@ from settings.model import Settings
 from settings.oncall import ContactRole
 from settings.severity import severity_matrix
 from warehouse.durable import create_private, make_folder, write_all
-from warehouse.output import read_kpis
+from warehouse.sealed_kpis import read_kpis
 from warehouse.storage_errors import typed_storage
 
 _HERE = Path(__file__).parent

@@ -28,9 +28,9 @@ from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of, contribution
 from warehouse.layout import Layout
-from warehouse.output import read_health, read_kpis
 from warehouse.quality import Reconciliation
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 from warehouse.withdrawn import is_withdrawn
 
 COLOURS: Mapping[Status, str] = {

@@ -14,9 +14,9 @@ from warehouse.durable import sha256_file
 from warehouse.kpis import HealthComponent, KpiValue, contribution
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, load_manifest
-from warehouse.output import read_health, read_kpis
 from warehouse.restated import RESTATED_CHECKS
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 from warehouse.storage_errors import typed_storage
 
 

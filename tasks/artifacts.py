@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from settings.kpis import find_kpi
 from tasks.showing import artifact_key
 from warehouse.job import RunOutcome
-from warehouse.output import read_kpis
+from warehouse.sealed_kpis import read_kpis
 
 
 @task(

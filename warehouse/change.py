@@ -15,9 +15,9 @@ from warehouse.change_loans import PartReader, Telling, open_books
 from warehouse.change_parts import Part
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of
-from warehouse.output import read_kpis
 from warehouse.rebuild import RunSettingsError, open_run, run_settings
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

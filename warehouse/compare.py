@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 from settings.model import Settings
 from warehouse.engine import literal, one_row, open_engine
 from warehouse.manifest import FileFacts
-from warehouse.output import read_health, read_kpis
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

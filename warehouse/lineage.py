@@ -22,11 +22,11 @@ from warehouse.kinds import AGGREGATE, TapeFacts, sql_folder
 from warehouse.kpis import KpiValue, prepare_kpis
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, FileFacts, InputFacts, load_manifest
-from warehouse.output import read_health, read_kpis
 from warehouse.quality import LEVELS
 from warehouse.reproduce import comparable, link_runs, sealed_before
 from warehouse.restated import view_book_then, view_previous
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 from warehouse.statements import NOTHING, Made, Statements
 from warehouse.tables import view_run_tables, view_tape_tables
 from warehouse.tape import TapeTable

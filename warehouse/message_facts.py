@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 from settings.kpis import Kpi, load_catalogue
 from settings.model import Settings
@@ -17,8 +17,8 @@ from warehouse.kpis import KpiValue
 from warehouse.manifest import Manifest
 from warehouse.messages import text_of
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 
-_VALUES = TypeAdapter(tuple[KpiValue, ...])
 # What is told beside a KPI: a loan that is written off leaves PAR 90, and nobody has paid it.
 _BESIDE = {"par_90": "written_off"}
 
@@ -54,7 +54,7 @@ def values_of(run: SealedRun | None) -> dict[str, KpiValue]:
     """Return the KPI values of a run by name, none without a run."""
     if run is None:
         return {}
-    return {kpi.name: kpi for kpi in _VALUES.validate_python(run.manifest.kpis["values"])}
+    return {kpi.name: kpi for kpi in read_kpis(run)}
 
 
 def watched(kpis: Sequence[KpiValue]) -> Iterator[tuple[Kpi, KpiValue]]:

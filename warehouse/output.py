@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pydantic import TypeAdapter
-
 from warehouse.audit import AUDIT_STORE, write_audit
 from warehouse.job import Calculated, Ingested, Job, Outcome, RunOutcome
 from warehouse.json_text import JsonObject
-from warehouse.kpis import HealthComponent, KpiValue
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError, Manifest
 from warehouse.message_box import MessageBox, channel_name
@@ -30,11 +27,10 @@ from warehouse.run_folder import (
     withdrawn_runs,
     would_serve,
 )
+from warehouse.sealed_kpis import kpi_document
 from warehouse.tracing import step, tell
 
-_KPIS = TypeAdapter(tuple[KpiValue, ...])
 _WEEK_DAYS = 7
-_HEALTH = TypeAdapter(tuple[HealthComponent, ...])
 
 
 def publish_run(job: Job, calculated: Calculated) -> RunOutcome:
@@ -143,7 +139,7 @@ def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> M
         identity=ingested.identity,
         inputs=ingested.inputs,
         ingestion=ingested.facts,
-        kpis=_kpi_facts(calculated),
+        kpis=kpi_document(calculated.kpis, calculated.health),
         quality=transformed.quality,
         previous_run=previous and previous.name,
         prev_manifest_sha256=previous and previous.manifest_sha256(),
@@ -151,20 +147,3 @@ def _manifest(job: Job, calculated: Calculated, previous: SealedRun | None) -> M
         code=job.code,
         created_at=job.attempt.clock(),
     )
-
-
-def _kpi_facts(calculated: Calculated) -> JsonObject:
-    return {
-        "values": _KPIS.dump_python(calculated.kpis, mode="json"),
-        "health": _HEALTH.dump_python(calculated.health, mode="json"),
-    }
-
-
-def read_kpis(run: SealedRun) -> tuple[KpiValue, ...]:
-    """Return the KPI values of a sealed run, in the catalogue's order of its day."""
-    return _KPIS.validate_python(run.manifest.kpis["values"])
-
-
-def read_health(run: SealedRun) -> tuple[HealthComponent, ...]:
-    """Return what each component added to the run's portfolio_health."""
-    return _HEALTH.validate_python(run.manifest.kpis["health"])

@@ -19,9 +19,9 @@ from warehouse.engine import SQL_ROOT, bound, one_row, open_engine, read_sql
 from warehouse.identity import sql_sha256
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
-from warehouse.output import read_kpis
 from warehouse.quality import Reconciliation
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 from warehouse.tables import view_run_tables
 
 if TYPE_CHECKING:

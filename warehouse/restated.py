@@ -15,9 +15,9 @@ from warehouse.engine import bound, identifier, literal, one_row, read_sql
 from warehouse.json_text import JsonObject
 from warehouse.kinds import AGGREGATE, LOAN_LIST, SNAPSHOTS, TapeFacts, TapeKind
 from warehouse.kpis import KpiValue, compute_kpis, prepare_kpis
-from warehouse.output import read_kpis
 from warehouse.quality import CheckResult
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 from warehouse.verify import check_file
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from warehouse.json_text import JsonObject
 from warehouse.layout import Layout, clear_staging, open_staging
 from warehouse.lock import hold_lock
 from warehouse.outbox import Outbox, link_facts
-from warehouse.output import answer_again, publish_run, read_kpis
+from warehouse.output import answer_again, publish_run
+from warehouse.sealed_kpis import read_kpis
 from warehouse.tracing import step as traced_step
 from warehouse.tracing import tell
 from warehouse.transformation import transform

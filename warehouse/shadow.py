@@ -11,8 +11,8 @@ from settings.running import ShadowSettings
 from warehouse.attempt_folder import SUMMARY, logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.layout import Layout
-from warehouse.output import read_kpis
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 
 Part = Literal["tape", "KPI", "rows", "check", "errors", "seconds"]
 ShadowVerdict = Literal["same", "differs", "not comparable"]

@@ -11,8 +11,8 @@ from settings.thresholds import Status
 from warehouse.kpi_history import KpiHistory
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
-from warehouse.output import read_kpis
 from warehouse.run_folder import SealedRun, runs_ahead, runs_back
+from warehouse.sealed_kpis import read_kpis
 
 Source = Literal["run", "backfill"]
 _Told = tuple[tuple[Source, str], Mapping[str, KpiValue]]

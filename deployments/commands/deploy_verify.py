@@ -17,8 +17,8 @@ from warehouse.attempt_folder import logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.audit import AUDIT_STORE, audit_payload
 from warehouse.layout import Layout
-from warehouse.output import read_kpis
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 from warehouse.served import NothingPublishedError, served_run
 
 _HOME = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ from settings.model import Settings
 from warehouse.compare import Difference, Reproduced
 from warehouse.layout import Layout
 from warehouse.manifest import load_manifest
-from warehouse.output import read_health, read_kpis
 from warehouse.reproduce import reproduce
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_health, read_kpis
 from warehouse.served import served_run
 
 

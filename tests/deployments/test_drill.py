@@ -21,9 +21,9 @@ from tests.prometheus.binaries import find_binary
 from warehouse.attempt_state import list_attempts
 from warehouse.job import RunRequest
 from warehouse.layout import Layout
-from warehouse.output import read_kpis
 from warehouse.run import Start, run_daily
 from warehouse.run_folder import read_current
+from warehouse.sealed_kpis import read_kpis
 
 EXECUTIVE, RISK, DEVOPS = "#executive-briefing", "#risk-monitoring", "#devops-alerts"
 SUMMARY = "#fintech-reports"

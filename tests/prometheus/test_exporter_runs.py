@@ -6,8 +6,8 @@ from prometheus.exporter import Exporter
 from tests.prometheus.data_folder import Scrape
 from tests.warehouse.tape_runs import NOW, TODAY, Desk, write_good
 from warehouse.attempts import PHASES
-from warehouse.output import read_kpis
 from warehouse.run_folder import read_current
+from warehouse.sealed_kpis import read_kpis
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from warehouse.audit import AUDIT_FILE, write_audit
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST
-from warehouse.output import read_kpis
 from warehouse.quality import CheckResult
 from warehouse.run_folder import SealedRun, seal
+from warehouse.sealed_kpis import read_kpis
 
 
 def real_run(root: Path) -> SealedRun:

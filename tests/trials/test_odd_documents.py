@@ -34,7 +34,7 @@ from tests.trials.test_mutated_tapes import (
 )
 from tests.warehouse.tape_runs import Desk
 from warehouse.columns import ALIASES, match_columns
-from warehouse.output import read_kpis
+from warehouse.sealed_kpis import read_kpis
 from warehouse.tape import FACILITY, LOAN_TAPE, TAPE_TABLES
 
 pytestmark = pytest.mark.slow

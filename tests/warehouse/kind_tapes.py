@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.warehouse.tape_runs import Desk
 from warehouse.job import RunOutcome
 from warehouse.kpis import KpiValue
-from warehouse.output import read_kpis
 from warehouse.rebuild import rebuild
+from warehouse.sealed_kpis import read_kpis
 from warehouse.verify import verify_folder
 
 LOAN_HEADER = (

@@ -21,9 +21,9 @@ from warehouse.kpi_history import KpiHistory
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
 from warehouse.manifest import HashMismatchError
-from warehouse.output import read_kpis
 from warehouse.reproduce import OtherVersionError
 from warehouse.run import Start, run_daily
+from warehouse.sealed_kpis import read_kpis
 from warehouse.synthetic import SYNTHETIC_AS_OF, write_tape
 
 NOW = datetime(2025, 12, 11, 9, tzinfo=UTC)

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from tests.warehouse.tape_runs import TODAY, YESTERDAY, Desk, break_text, set_cell, write_good
-from warehouse.output import read_kpis
+from warehouse.sealed_kpis import read_kpis
 from warehouse.tape import TAPE_TABLES
 
 TABLES = [table.source for table in TAPE_TABLES]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.warehouse.kind_tapes import DAILY_HEADER, assert_sound, kpis_of, write_csv
 from tests.warehouse.tape_runs import Desk
-from warehouse.output import read_health
+from warehouse.sealed_kpis import read_health
 
 WITH_120 = f"{DAILY_HEADER},dpd_120_plus_usd"
 DAYS = (

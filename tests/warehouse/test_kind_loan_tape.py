@@ -10,7 +10,7 @@ import xlsxwriter
 from tests.warehouse.kind_tapes import LOAN_HEADER, assert_sound, kpis_of, loan_tape, write_csv
 from tests.warehouse.tape_runs import Desk
 from tests.warehouse.valued_tape import settings_for
-from warehouse.output import read_health
+from warehouse.sealed_kpis import read_health
 
 SPANISH = (
     "ID Préstamo,Código Cliente,Saldo Capital,Días de Mora,Monto Desembolsado,"

@@ -13,10 +13,10 @@ from warehouse.engine import one_row, read_sql
 from warehouse.identity import RunIdentity
 from warehouse.job import RunRequest
 from warehouse.loans import LoansDifferError, has_loans, loans_behind
-from warehouse.output import read_kpis
 from warehouse.rebuild import RunSettingsError, open_run, rebuild, run_settings
 from warehouse.run import Start, run_daily
 from warehouse.run_folder import SealedRun
+from warehouse.sealed_kpis import read_kpis
 
 NAMES = [kpi.name for kpi in load_catalogue()]
 START = Start("a" * 32, datetime(2025, 12, 11, 9, tzinfo=UTC), "test")

@@ -15,8 +15,8 @@ from warehouse.kpi_history import KpiHistory
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.manifest import Manifest
-from warehouse.output import _KPIS
 from warehouse.run_folder import runs_back, seal, superseded_runs
+from warehouse.sealed_kpis import kpi_document
 from warehouse.trend import Point, read_trend
 
 BOOK = ("development", "default")
@@ -43,7 +43,7 @@ class Ledger:
             identity=asked,
             inputs=(),
             ingestion={},
-            kpis={"values": _KPIS.dump_python(values, mode="json"), "health": []},
+            kpis=kpi_document(values),
             quality={"restated": restated},
             previous_run=None,
             prev_manifest_sha256=None,

@@ -21,9 +21,9 @@ from warehouse.compliance.told import Told, count_told
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.outbox import Outbox
-from warehouse.output import read_kpis
 from warehouse.retention.log import log_problems, removed_manifests
 from warehouse.run_folder import SealedRun, list_runs
+from warehouse.sealed_kpis import read_kpis
 from warehouse.verification import KINDS, read_verification, verification_file
 from warehouse.verify import broken_link
 from warehouse.withdrawn import is_withdrawn

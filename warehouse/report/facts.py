@@ -23,10 +23,10 @@ from warehouse.layout import Layout
 from warehouse.masking import mask_id
 from warehouse.near_runs import DAYS_OFF, month_before
 from warehouse.outbox import Outbox, Receipt
-from warehouse.output import read_health, read_kpis
 from warehouse.quality import Finding
 from warehouse.run_folder import SealedRun
 from warehouse.sealed_changes import read_changes
+from warehouse.sealed_kpis import read_health, read_kpis
 from warehouse.storage_errors import typed_storage
 from warehouse.trend import Point, read_trend
 from warehouse.verify import check_folder

@@ -10,13 +10,13 @@ import pytest
 from tests.warehouse.tape_runs import TODAY, YESTERDAY
 from warehouse.layout import Layout
 from warehouse.manifest import HashMismatchError
-from warehouse.output import read_kpis
 from warehouse.report.facts import Bucket, collect_facts, earlier_points, shown_points
 from warehouse.report.page import render_page
 from warehouse.report.wording import earlier_line
 from warehouse.report.write import gather_facts, report_folder, write_page
 from warehouse.run_folder import list_runs
 from warehouse.sealed_changes import CHANGES_FILE
+from warehouse.sealed_kpis import read_kpis
 from warehouse.trend import Point
 
 

@@ -1,7 +1,7 @@
 """What messages say of a run: its KPIs against earlier runs, what moved them, how sound it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -16,6 +16,7 @@ from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.manifest import Manifest
 from warehouse.messages import text_of
+from warehouse.near_runs import PastDay
 from warehouse.run_folder import SealedRun
 from warehouse.sealed_kpis import read_kpis
 
@@ -36,6 +37,7 @@ class News:
     ledger_seen: JsonObject | None
     changes: Mapping[str, JsonObject]  # by KPI: `parts` and `loans` of its move, where known
     lost_briefings: frozenset[str] = frozenset()  # ids: unsent, of runs that have no say now
+    near_past: Mapping[str, PastDay] = field(default_factory=dict[str, PastDay])
 
     @property
     def is_new_day(self) -> bool:
@@ -106,18 +108,33 @@ def _beside(news: News, name: str) -> JsonValue:
 
 
 def _earlier(news: News, value: KpiValue) -> dict[str, JsonValue]:
-    """Return the value a day, a week and a month ago; bases are never compared."""
+    """Return the value a day, a week and a month ago; bases are never compared.
+
+    A run's own word goes first; `worked_out_from` names the run whose tape gave another.
+    """
     told: dict[str, JsonValue] = {}
     days: set[date] = set()
-    for name, run in news.near.items():
-        before = values_of(run).get(value.name)
-        if run is None or before is None or before.basis != value.basis:
-            continue
-        as_of = run.manifest.identity.as_of
-        if as_of not in days:  # one run may be the nearest to more than one day
-            told[name] = {"as_of": as_of.isoformat(), "value": text_of(before.value)}
-        days.add(as_of)
+    for name in dict.fromkeys([*news.near, *news.near_past]):
+        before, source = _earlier_value(news, name, value)
+        if before is not None and before.as_of not in days:  # one may be nearest to two days
+            days.add(before.as_of)
+            told[name] = {
+                "as_of": before.as_of.isoformat(),
+                "value": text_of(before.value),
+                **({} if source is None else {"worked_out_from": source}),
+            }
     return told
+
+
+def _earlier_value(news: News, name: str, value: KpiValue) -> tuple[KpiValue | None, str | None]:
+    sealed = values_of(news.near.get(name)).get(value.name)
+    if sealed is not None and sealed.basis == value.basis:
+        return sealed, None
+    past = news.near_past.get(name)
+    before = None if past is None else past.values.get(value.name)
+    if past is None or before is None or before.basis != value.basis:
+        return None, None
+    return before, past.run
 
 
 def summary_facts(news: News) -> dict[str, JsonValue]:

@@ -13,7 +13,7 @@ from warehouse.message_changes import change_facts
 from warehouse.message_facts import News
 from warehouse.message_rules import EXECUTIVE, decide_messages
 from warehouse.messages import SealedMessages, message_id, write_messages
-from warehouse.near_runs import near_runs
+from warehouse.near_runs import near_past, near_runs
 from warehouse.outbox import Outbox, link_facts
 from warehouse.run_folder import (
     SealedRun,
@@ -83,13 +83,15 @@ def _messages(
     run = SealedRun(job.layout.runs / manifest.identity.folder_name, manifest)
     if not would_serve(job.layout, run):
         return SealedMessages(manifest.identity.environment, manifest.created_at)
+    near = near_runs(job.layout, manifest.identity, previous)
     return decide_messages(
         News(
             settings=job.settings,
             manifest=manifest,
             kpis=calculated.kpis,
             served=_served(job.layout, run),
-            near=near_runs(job.layout, manifest.identity, previous),
+            near=near,
+            near_past=near_past(job.layout, run, near),
             log_folder=job.attempt.folder.name,
             ledger_seen=_ledger_seen(job),
             changes=change_facts(job.paths.run),

@@ -18,6 +18,7 @@ ICONS: Mapping[str, str] = {
 }
 RECOVERED = "✅"
 WRITTEN_OFF = "🧾"  # inside its lines again, and not because somebody paid
+_DATE_LENGTH = len("2025-12-26")
 _SINCE = {"day": "yesterday", "week": "a week ago", "month": "a month ago"}
 
 
@@ -49,7 +50,8 @@ def moves(facts: Facts) -> Iterator[str]:
     """Yield how the KPI moved since yesterday, a week and a month ago, where that is known."""
     for name, then in facts["earlier"].items():
         if None not in (facts["value"], then["value"]):
-            yield f"{_moved(facts, then)} since {_since(name, facts['as_of'], then['as_of'])}"
+            since = _since(name, facts["as_of"], then["as_of"])
+            yield f"{_moved(facts, then)} since {since}{_worked_out(then)}"
 
 
 def move_since_yesterday(facts: Facts) -> str:
@@ -62,6 +64,12 @@ def move_since_yesterday(facts: Facts) -> str:
 
 def _moved(facts: Facts, then: Facts) -> str:
     return move_of(facts["kpi"], Decimal(facts["value"]) - Decimal(then["value"]))
+
+
+def _worked_out(then: Facts) -> str:
+    """Say of a day that no run told whose tape tells it."""
+    run = then.get("worked_out_from")
+    return "" if run is None else f" (from the tape of {run[:_DATE_LENGTH]})"
 
 
 def _since(name: str, as_of: str, then: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from blocks.clients.slack_messages import render
 from tests.warehouse.messages_by_hand import SETTINGS
 from tests.warehouse.tape_builder import Tape, write_tables
-from tests.warehouse.tape_runs import TODAY, YESTERDAY, Desk
+from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk
+from warehouse.backfill import PastDays, backfill
 from warehouse.messages import check_messages, read_messages
 
 ALERTING = SETTINGS.alerting
@@ -73,6 +74,34 @@ def test_the_story_of_two_days_as_people_read_it(desk, tape):
     assert "Written off: 0.00 USD, unchanged since yesterday." in alert
     assert "89 → 90" in alert
     assert ("executive_briefing", "executive_briefing") not in second  # one a week
+
+
+def test_days_worked_out_before_tell_the_moves_since_a_week_and_a_month_ago(desk, tape, tmp_path):
+    """Nine of the ten loans are of yesterday: until then there was one, not yet 90 days late."""
+    first = desk.run(tape, as_of=YESTERDAY)
+    days = PastDays(date(2025, 11, 25), date(2025, 12, 20), "day")
+    backfill(desk.layout, first.sealed, desk.settings, days, NOW, lambda _done, _of: None)
+    second = desk.run(tape, as_of=TODAY)
+    bare = Desk(tmp_path / "bare")
+    bare.run(tape, as_of=YESTERDAY)
+    without = bare.run(tape, as_of=TODAY)
+
+    alert = told(second)["kpi_alert", "par_90", "executive_briefing"]
+    run = first.sealed.name
+    assert alert.facts["earlier"] == {
+        "day": {"as_of": "2025-12-26", "value": "0.000000"},
+        "week": {"as_of": "2025-12-20", "value": "0.000000", "worked_out_from": run},
+        "month": {"as_of": "2025-11-27", "value": "0.000000", "worked_out_from": run},
+    }
+    moved = str(render(alert, ALERTING)["blocks"])
+    assert "since yesterday; +10.00 pp since a week ago (from the tape of 2025-12-26)" in moved
+    assert "since a month ago (from the tape of 2025-12-26)." in moved
+    # the history is no part of the question: same id, same messages but for these days
+    assert without.sealed.manifest.run_id == second.sealed.manifest.run_id
+    assert told(without).keys() == told(second).keys()
+    assert "worked_out_from" not in (without.sealed.folder / "messages.json").read_text()
+    # and what was sealed with them stays as it was sealed
+    assert desk.run(tape, as_of=TODAY).sealed.manifest_sha256() == second.sealed.manifest_sha256()
 
 
 def test_the_same_tape_again_seals_no_second_word(desk, tape):

@@ -69,6 +69,7 @@ class Kpi:
     )
     has_parts: bool = False  # its move is told by what happened to each loan
     is_headline: bool = False  # one of those that everybody reads first
+    beside: Name | None = None  # the KPI that is told beside it
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -156,7 +157,11 @@ def load_catalogue(path: Path = CATALOGUE) -> tuple[Kpi, ...]:
         raise KpiCatalogueError(
             f"{path} cannot be read ({type(error).__name__})", fix="install Tapewatch again"
         ) from None
-    return tuple(_kpi(path.name, name, entry) for name, entry in entries.items())
+    kpis = tuple(_kpi(path.name, name, entry) for name, entry in entries.items())
+    for kpi in kpis:
+        if kpi.beside is not None and kpi.beside not in entries:
+            raise _wrong(path.name, kpi.name, [f"beside: no KPI is called {kpi.beside}"])
+    return kpis
 
 
 def find_kpi(name: str) -> Kpi:

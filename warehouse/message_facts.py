@@ -20,9 +20,6 @@ from warehouse.near_runs import PastDay
 from warehouse.run_folder import SealedRun
 from warehouse.sealed_kpis import read_kpis
 
-# What is told beside a KPI: a loan that is written off leaves PAR 90, and nobody has paid it.
-_BESIDE = {"par_90": "written_off"}
-
 
 @dataclass(frozen=True)
 class News:
@@ -96,7 +93,8 @@ def kpi_facts(news: News, value: KpiValue) -> dict[str, JsonValue]:
 
 
 def _beside(news: News, name: str) -> JsonValue:
-    found = next((kpi for kpi in news.kpis if kpi.name == _BESIDE.get(name)), None)
+    beside = {kpi.name: kpi.beside for kpi in load_catalogue()}.get(name)
+    found = next((kpi for kpi in news.kpis if kpi.name == beside), None)
     if found is None:
         return None
     return {

@@ -193,6 +193,7 @@ def test_an_entry_that_agrees_with_itself_is_taken(catalogue):
         ('warning = "P4", ', "", "alert must give a level for each threshold"),
         ('warning = "P4", ', 'warning = "P4", escalation = "P2", ', "alert must give a level"),
         ('"P2"', '"P5"', "alert"),
+        ('owner = "risk"', 'owner = "risk"\nbeside = "lost"', "beside: no KPI is called lost"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_its_name(was, becomes, problem, catalogue):

@@ -31,8 +31,8 @@ class Card:
 
 
 def draw_card(told: KpiFacts, facts: ReportFacts) -> Card:
-    """Return one of the four KPIs with its trend; PAR 90 beside what is written off."""
-    beside = wording.written_off_line(facts) if told.value.name == "par_90" else ""
+    """Return one of the four KPIs with its trend, and the KPI that is read beside it."""
+    beside = wording.beside_line(told, facts)
     is_drawn = told.kpi is not None and sum(p.value is not None for p in told.trend) > 1
     return Card(
         told=told,

@@ -109,13 +109,17 @@ def unusual(facts: KpiFacts) -> str:
     return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
-def written_off_line(facts: ReportFacts) -> str:
-    """Return what is written off: PAR leaves it out, so it is read beside it."""
-    told = facts.find("written_off")
-    if told is None:
+def beside_line(told: KpiFacts, facts: ReportFacts) -> str:
+    """Return the KPI that is read beside another: what was written off beside PAR, which lacks it.
+
+    Nothing where the catalogue names none, or the run is older than it.
+    """
+    name = None if told.kpi is None else told.kpi.beside
+    beside = None if name is None else facts.find(name)
+    if beside is None:
         return ""
-    why = "" if told.value.reason is None else f" ({told.value.reason})"
-    return f"Written off, and so not in it: {shown(told)}{why}."
+    why = "" if beside.value.reason is None else f" ({beside.value.reason})"
+    return f"Beside it, {beside.title.lower()}: {shown(beside)}{why}."
 
 
 def trend_line(facts: KpiFacts, *, has_ledger: bool) -> str:

@@ -14,6 +14,7 @@ from tests.warehouse.report.conftest import HOSTILE
 from warehouse.manifest import InputFacts
 from warehouse.report import page as page_module
 from warehouse.report.page import render_page
+from warehouse.report.sections import draw_card
 from warehouse.report.trust import history_runs, past_line
 from warehouse.report.wording import verdict
 
@@ -223,6 +224,18 @@ def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told, nam
     text = render_page(replace(told.facts, kpis=(odd,))).decode()
 
     assert "Worse than usual: median 1" in text
+
+
+def test_the_card_of_par_90_tells_what_is_written_off_beside_it(told):
+    par_90, written_off = (told.facts.find(name) for name in ("par_90", "written_off"))
+    value = replace(written_off.value, value=Decimal("1234.5"))
+    kpis = (par_90, replace(written_off, value=value))
+
+    card = draw_card(par_90, replace(told.facts, kpis=kpis))
+    alone = draw_card(par_90, replace(told.facts, kpis=(par_90,)))
+
+    assert "Beside it, written off: 1,234.50 USD." in card.notes
+    assert "eside it" not in "".join(alone.notes)
 
 
 @pytest.mark.parametrize("name", ["par_90", "written_off"])

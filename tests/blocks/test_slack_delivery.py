@@ -43,9 +43,9 @@ def test_the_receipt_keeps_the_ref_and_slacks_name_of_the_message(tmp_path, slac
 
     desk.send()
 
-    [path] = (tmp_path / "data/delivery/staging/slack-risk-alerts/received").iterdir()
+    [path] = desk.layout.delivery.glob("staging/slack-risk-alerts/received/*")
     receipt = json.loads(path.read_bytes())
-    assert (receipt["ts"], receipt["store"]) == ("1733.000001", "#risk-monitoring")
+    assert (receipt["ts"], receipt["store"]) == ("1733.000001", "#risk-monitoring-staging")
     assert [receipt["ref"]] == slack.refs()
 
 

@@ -26,6 +26,7 @@ from warehouse.json_text import pretty_json
 from warehouse.layout import Layout
 from warehouse.mail import Mail, MessageItem
 from warehouse.messages import Message
+from warehouse.storage_errors import typed_storage
 
 _PREFIX = "slack-"
 _NEWS = timedelta(days=1)  # before a channel is first told anything
@@ -172,16 +173,19 @@ class MessageBox(Box[MessageItem, Posted]):
         Raises:
             StorageError: The disk refused.
         """
-        folder = self._root / "asked_for"
         for name in self.refused():
-            durable_write(make_folder(folder) / f"{name}.json", pretty_json(utc_text(now)))
+            make_folder(self._asked_file(name).parent)
+            durable_write(self._asked_file(name), pretty_json(utc_text(now)))
         super().retry_refused(now)
 
     def _asked_for(self, name: str, since: datetime) -> datetime:
         """Return when somebody last asked for a message that was refused, else `since`."""
         with suppress(OSError, ValidationError):
-            return _MOMENT.validate_json((self._root / "asked_for" / f"{name}.json").read_bytes())
+            return _MOMENT.validate_json(self._asked_file(name).read_bytes())
         return since
+
+    def _asked_file(self, name: str) -> Path:
+        return self._root / "asked_for" / f"{name}.json"
 
     def begin(self, now: datetime) -> None:
         """Write down, once, since when the channel is told anything.
@@ -233,6 +237,9 @@ class MessageBox(Box[MessageItem, Posted]):
         make_folder(path.parent)
         durable_write(path, pretty_json({**told, **asdict(answer), **more}))
         self._forget_refusal(item.name)
+        asked = self._asked_file(item.name)
+        with typed_storage(asked):
+            asked.unlink(missing_ok=True)
 
     def _receipt(self, name: str) -> Path:
         return self._root / "received" / f"{name}.json"

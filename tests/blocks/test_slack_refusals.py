@@ -52,9 +52,12 @@ def test_what_was_refused_is_told_when_somebody_asks_for_it(desk, slack):
     desk.send()
 
     desk.box(RISK).retry_refused(datetime.now(UTC))
+    asked = [*desk.layout.delivery.glob("*/*/asked_for/*")]
     desk.send()
 
     assert shown(slack) == ["lost"]
+    assert len(asked) == 1  # so that its days count anew; nobody needs that afterwards
+    assert [*desk.layout.delivery.glob("*/*/asked_for/*")] == []
 
 
 def test_a_message_that_cannot_be_drawn_is_refused_and_holds_up_no_other(desk, slack):

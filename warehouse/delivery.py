@@ -133,17 +133,21 @@ def deliver(
     with hold_lock(folder / "lock", "delivery", datetime.now(UTC)):
         _sweep(folder)
         until = time.monotonic() + max(0.0, order.seconds - _LAST_WORDS_SECONDS)
+        slowest = 0.0
 
         def send_to(some: Sequence[Receiver]) -> list[Delivered]:
+            nonlocal slowest
             boxes = open_boxes(layout, [each.name for each in some], environment, settings)
             works = [_Work(each, box, settings) for each, box in zip(some, boxes, strict=True)]
             for work in works:
-                work.start(order, until)
-            return [work.wait(until) for work in works]
+                work.start(order, until, slowest)
+            results = [work.wait(until) for work in works]
+            slowest = max([slowest, *(work.slowest for work in works)])
+            return results
 
         told = send_to(receivers)
         fallback = [each for each in receivers if is_fallback(each.name)]
-        if any(result.refused for result in told):
+        if any(result.refused for result in told) and time.monotonic() < until:
             more = {result.receiver: result for result in send_to(fallback)}
             told = [_both(result, more.get(result.receiver)) for result in told]
         return tuple(told)
@@ -190,11 +194,13 @@ class _Work:
         self._result = Delivered(receiver.name)
         self._thread: Thread | None = None
         self._lock = Lock()
-        self._slowest = 0.0  # seconds of one item
+        self.slowest = 0.0  # seconds of one item
         self._is_left = False  # the time was over: what the thread still does is told nobody
         self._began = 0
 
-    def start(self, order: Order, until: float) -> None:
+    def start(self, order: Order, until: float, slowest: float) -> None:
+        """Begin to send; an item takes `slowest` seconds as far as others have shown."""
+        self.slowest = slowest
         self._began = time.time_ns()
         # a daemon: the process ends without a thread that waits for a dead server
         self._thread = Thread(
@@ -204,7 +210,8 @@ class _Work:
 
     def wait(self, until: float) -> Delivered:
         assert self._thread is not None  # noqa: S101 - `start` made it
-        self._thread.join(max(0.0, until - time.monotonic()) + _LAST_WORDS_SECONDS)
+        # one end for all: as many receivers as hang would each have last words of their own
+        self._thread.join(max(0.0, until + _LAST_WORDS_SECONDS - time.monotonic()))
         result = self._leave() if self._thread.is_alive() else self._result
         sent, pending = result.sent, result.pending
         facts = {"receiver": result.receiver, "sent": sent, "pending": pending}
@@ -285,12 +292,12 @@ class _Work:
                 return False  # it took what came before: the time was over, not its strength
             self._note(error)
             raise
-        self._slowest = max(self._slowest, time.monotonic() - began)
+        self.slowest = max(self.slowest, time.monotonic() - began)
         return True
 
     def _is_too_late(self, until: float) -> bool:
         """Whether an item that is begun now may arrive with nobody left to hear the answer."""
-        return until - time.monotonic() <= _SLOWER * self._slowest
+        return until - time.monotonic() <= _SLOWER * self.slowest
 
     def _prepare(self, order: Order, now: datetime) -> None:
         if order.is_again:

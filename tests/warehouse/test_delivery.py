@@ -211,6 +211,36 @@ def test_receivers_are_served_side_by_side_and_a_hanging_one_delays_nobody(
     assert Outbox(layout, "hanging", "production").state().failures == 1
 
 
+def test_as_many_as_hang_are_waited_for_together(layout, settings, attempts):
+    freed = threading.Event()
+    hanging = [Store(f"hanging{n}", failing=lambda item: freed.wait(60)) for n in range(30)]
+    started = time.monotonic()
+
+    results = sent_to(layout, settings, *hanging, seconds=1.0)
+    took = time.monotonic() - started
+    freed.set()
+
+    assert all(isinstance(result.error, ReceiverHangsError) for result in results)
+    assert took < 10  # half a second each, one after another, would be 15
+
+
+def test_the_fallback_is_told_nothing_for_which_the_time_may_be_too_short(
+    layout, settings, attempts
+):
+    def refuse_late(_item):
+        time.sleep(0.6)  # so an item may take 1.2 s, and less than 1 s is left
+        raise RefusedError("never", fix="none")
+
+    store = Store(failing=refuse_late)
+    fallback = Store("slack-pipeline-failures")
+    sent_to(layout, settings, store, fallback, seconds=1.5)
+    assert (len(store.tries), fallback.tries) == (1, [])
+
+    sent_to(layout, settings, fallback)  # all the time of the next delivery
+
+    assert len(fallback.got) == 1
+
+
 def left_hanging(layout, settings, failing):
     """Deliver to a receiver that answers when the time is long over; return its box then."""
     freed = threading.Event()

@@ -119,7 +119,10 @@ def beside_line(told: KpiFacts, facts: ReportFacts) -> str:
     if beside is None:
         return ""
     why = "" if beside.value.reason is None else f" ({beside.value.reason})"
-    return f"Beside it, {beside.title.lower()}: {shown(beside)}{why}."
+    was = beside.change.before
+    since = "" if was is None or beside.change.move is None else f" since {was.as_of}"
+    moved = f", {move(beside)}{since}" if since else ""
+    return f"Beside it, {beside.title.lower()}: {shown(beside)}{why}{moved}."
 
 
 def trend_line(facts: KpiFacts, *, has_ledger: bool) -> str:

@@ -229,12 +229,19 @@ def test_an_unusual_value_is_told_although_it_is_within_its_thresholds(told, nam
 def test_the_card_of_par_90_tells_what_is_written_off_beside_it(told):
     par_90, written_off = (told.facts.find(name) for name in ("par_90", "written_off"))
     value = replace(written_off.value, value=Decimal("1234.5"))
-    kpis = (par_90, replace(written_off, value=value))
+    before = replace(value, value=Decimal(1200), as_of=date(2025, 12, 26))
+    change = replace(written_off.change, move=Decimal("34.5"), before=before)
+    new = replace(written_off, value=value, change=replace(change, move=None, before=None))
 
-    card = draw_card(par_90, replace(told.facts, kpis=kpis))
+    card, first = (
+        draw_card(par_90, replace(told.facts, kpis=(par_90, beside)))
+        for beside in (replace(new, change=change), new)
+    )
     alone = draw_card(par_90, replace(told.facts, kpis=(par_90,)))
 
-    assert "Beside it, written off: 1,234.50 USD." in card.notes
+    moved = "Beside it, written off: 1,234.50 USD, +34.50 USD since 2025-12-26."
+    assert moved in card.notes
+    assert "Beside it, written off: 1,234.50 USD." in first.notes
     assert "eside it" not in "".join(alone.notes)
 
 

@@ -285,15 +285,24 @@ def _age(item: MessageItem) -> tuple[datetime, int, str]:
     return item.since, item.place, item.name
 
 
-def _cooled(items: Iterable[MessageItem], pause: timedelta) -> Iterator[MessageItem]:
-    """Yield each item no sooner than `pause` after the last one about the same thing.
+def _cooled(items: Iterable[MessageItem], pause: timedelta) -> list[MessageItem]:
+    """Return each item no sooner than `pause` after the last one about the same thing.
 
-    A critical one waits for nothing: a quarter of an hour later it would be the last word.
+    A critical one waits for nothing, and what would be held beyond it goes before it: a quarter
+    of an hour later it would be the last word.
     """
-    last: dict[tuple[str, str], datetime] = {}
+    cooled: dict[tuple[str, str], list[MessageItem]] = {}  # by what they are about
+    given: dict[str, MessageItem] = {}
     for item in sorted(items, key=_age):
-        key = item.message.cooldown_key
-        is_held = key in last and item.message.severity != "critical"
-        since = max(item.since, last[key] + pause) if is_held else item.since
-        last[key] = since
-        yield replace(item, since=since)
+        given[item.name] = item
+        before = cooled.setdefault(item.message.cooldown_key, [])
+        if item.message.severity == "critical":
+            for place in reversed(range(len(before))):
+                if before[place].since <= item.since:
+                    break  # their times only grow: no earlier one is held beyond it
+                before[place] = given[before[place].name]
+            before.append(item)
+        else:
+            since = max([item.since, *(one.since + pause for one in before[-1:])])
+            before.append(replace(item, since=since))
+    return [item for told in cooled.values() for item in told]

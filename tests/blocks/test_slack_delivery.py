@@ -74,6 +74,20 @@ def test_one_dead_channel_holds_up_no_other_and_no_run(desk, slack):
     assert sorted(result.sent for result in results.values()) == [0, 1, 1, 1, 1]
 
 
+def test_what_is_held_back_goes_before_a_critical_message_that_follows_it(desk, slack):
+    """Three days are caught up within minutes: the last word is the last day's."""
+    for minutes, text, severity in (
+        (10, "in warning", "warning"),
+        (5, "has recovered", "info"),
+        (1, "is critical", "critical"),
+    ):
+        desk.seal(said(text, severity=severity, subject="x"), ago=timedelta(minutes=minutes))
+
+    desk.send()
+
+    assert shown(slack) == ["in warning", "has recovered", "is critical"]
+
+
 def test_an_answer_429_is_waited_out_and_not_slept_through(desk, slack):
     desk.seal(said("one"), said("two"))
     slack.answers.append(Answer(429, headers={"Retry-After": "600"}))

@@ -25,6 +25,8 @@ COMPLIANCE_CODES = frozenset(
         "RUN_CONFLICT",
     }
 )
+# What was sealed is not what lies there: no good run after it puts that right.
+DAMAGE_CODES = frozenset({"HASH_MISMATCH", "RUN_CONFLICT"})
 _FAILED = ("failed", "abandoned")  # who cancels a run knows of it
 _ATTEMPTS = UUID("b0f1c5f3-6a19-4a57-8c6e-5d1f4e6a9b21")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)

@@ -9,7 +9,7 @@ from threading import Lock
 
 from settings.alerting import Route
 from settings.errors import TapewatchError
-from warehouse.attempt_messages import attempt_messages
+from warehouse.attempt_messages import DAMAGE_CODES, attempt_messages
 from warehouse.attempt_state import list_attempts
 from warehouse.dead_letters import FALLBACK, forwarded, read_refusals, refusal_notices
 from warehouse.delivery_box import Parcel, delivery_folder
@@ -96,7 +96,8 @@ class Mail:
                 if attempt.status == "success":
                     healed[attempt.portfolio] = attempt.run_folder
                 for since, message in attempt_messages(attempt, self._served(attempt.portfolio)):
-                    by = healed.get(attempt.portfolio)
+                    is_damage = message.subject in DAMAGE_CODES
+                    by = None if is_damage else healed.get(attempt.portfolio)
                     yield MessageItem(message.id, since, message, healed_by=by)
 
     def _served(self, portfolio: str) -> str | None:

@@ -7,6 +7,7 @@ from slack_sdk.models.blocks import Block
 from blocks.clients.slack_figures import ICONS, RECOVERED, Facts
 from blocks.clients.slack_kit import code, quoted, words
 from blocks.clients.slack_pages import Page, restated_lines, state_name
+from warehouse.attempt_messages import DAMAGE_CODES
 from warehouse.messages import Message
 
 _NAMES = {"quarantine": "The quarantine", "reconciliation": "The reconciliation"}
@@ -15,7 +16,6 @@ _RUNBOOKS = {
     "reconciliation": "ReconciliationBroken",
     "restated": "RestatedPast",
 }
-_DAMAGE = ("HASH_MISMATCH", "RUN_CONFLICT")  # what was sealed is not what lies there
 _NOTICES = {
     "restated": "The tape tells another past",
     "checks": "New findings in the tape",
@@ -112,7 +112,7 @@ def _served_line(facts: Facts) -> str:
     served = facts["served"]
     if served is None:
         return "Nothing is served: there has been no good run yet."
-    if facts["code"] in _DAMAGE:
+    if facts["code"] in DAMAGE_CODES:
         return (
             f"Run {code(served)} is still served. Rely on no figure before `tapewatch verify` "
             "finds it sound."

@@ -67,6 +67,17 @@ def test_failures_that_waited_until_a_good_run_are_one_message_that_calls_nobody
     assert [(r.sent, r.pending) for r in results] == [(3, 0), (0, 0)]
 
 
+def test_no_good_run_mends_what_was_altered_after_it_was_sealed(desk, slack):
+    desk.fail("HASH_MISMATCH", ago=30 * MINUTE)
+    desk.succeed(desk.seal())
+
+    desk.send()
+
+    [text] = words_of(slack)
+    assert text.startswith("🔥 [staging] default · The run failed in ingestion: HASH_MISMATCH")
+    assert "nothing waits to be mended" not in text
+
+
 def test_a_failure_after_the_good_run_is_told_as_one(desk, slack):
     desk.fail("ABANDONED", ago=30 * MINUTE, status="abandoned")
     desk.succeed(desk.seal(), ago=20 * MINUTE)

@@ -43,6 +43,7 @@ def test_a_kpi_comes_with_its_formula_its_sql_and_its_input(full_home, tapewatch
     assert "live principal of loans 90 to 180 days past due / live principal" in done.out
     assert "warehouse/sql/kpi/par_90.sql" in done.out
     assert "loans.csv" in done.out
+    assert "beside it    Written off " in done.out
 
 
 def test_the_json_of_a_kpi_is_exact(asked):

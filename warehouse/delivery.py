@@ -21,7 +21,14 @@ from settings.errors import (
     TapewatchError,
 )
 from warehouse.attempt_folder import describe_error
-from warehouse.delivery_box import AskedToWaitError, Box, Parcel, RefusedError, delivery_folder
+from warehouse.delivery_box import (
+    AskedToWaitError,
+    Box,
+    NotYetError,
+    Parcel,
+    RefusedError,
+    delivery_folder,
+)
 from warehouse.delivery_boxes import is_fallback, open_boxes
 from warehouse.layout import Layout
 from warehouse.lock import LockHeldError, hold_lock
@@ -311,7 +318,7 @@ class _Work:
             answer = self._receiver.send(item, until - time.monotonic())
         except (RefusedError, HashMismatchError) as error:
             return self._refuse(item, error)
-        except StorageError as error:  # reading it: ours, not the receiver's, and the others can go
+        except (StorageError, NotYetError) as error:  # this item's own trouble: the others can go
             self._result = replace(self._result, error=error)
             return None
         self._box.keep_receipt(item, answer, self._receiver.store, datetime.now(UTC))

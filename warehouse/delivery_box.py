@@ -15,7 +15,12 @@ from typing import Generic, TypeVar
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from settings.connections import DeliverySettings
-from settings.errors import DataRejectedError, SourceUnavailableError, TapewatchError
+from settings.errors import (
+    ConfigError,
+    DataRejectedError,
+    SourceUnavailableError,
+    TapewatchError,
+)
 from warehouse.attempt_folder import utc_text
 from warehouse.durable import durable_write, make_folder
 from warehouse.json_text import pretty_json
@@ -27,6 +32,12 @@ class RefusedError(DataRejectedError):
     """The receiver will never take this item: trying again cannot help."""
 
     code = "DELIVERY_REFUSED"
+
+
+class NotYetError(ConfigError):
+    """The receiver cannot take this item yet; it waits, and holds no other back."""
+
+    code = "DELIVERY_NOT_YET"
 
 
 class AskedToWaitError(SourceUnavailableError):

@@ -16,7 +16,7 @@ from settings.errors import AuthError, ConfigError, SourceUnavailableError, Tape
 from warehouse.attempt_folder import ErrorFacts, utc_text
 from warehouse.attempt_state import AttemptRecord
 from warehouse.audit import AUDIT_STORE, attempt_payload
-from warehouse.delivery_box import RefusedError
+from warehouse.delivery_box import NotYetError, RefusedError
 from warehouse.json_text import JsonObject
 from warehouse.outbox import Item, Link
 
@@ -53,6 +53,12 @@ class StoreSchemaError(ConfigError):
     """The audit store has not the tables and functions that are needed."""
 
     code = "AUDIT_STORE_SCHEMA"
+
+
+class StoreBehindError(NotYetError):
+    """The audit store has no column for something of this item: a later migration brings it."""
+
+    code = "AUDIT_STORE_BEHIND"
 
 
 class StoreUrlError(ConfigError):
@@ -266,7 +272,9 @@ def judge_sqlstate(code: str | None, message: str, address: str) -> TapewatchErr
             fix="use the service-role key, or a login with: grant service_role to that login",
             evidence={"sqlstate": state},
         )
-    if state in ("PT501", "42883", "42P01", "3F000", "PGRST106", "PGRST202", "PGRST205"):
+    if state == "PT501":
+        return StoreBehindError(f"{address}: {message}", fix=_MIGRATE, evidence={"sqlstate": state})
+    if state in ("42883", "42P01", "3F000", "PGRST106", "PGRST202", "PGRST205"):
         fix = _MIGRATE
         if state == "PGRST106":
             fix = f"add {SCHEMA} to the exposed schemas in the project's API settings"

@@ -15,6 +15,7 @@ from blocks.clients.audit_store import (
     PayloadRefusedError,
     StoreAuthError,
     StorePermissionError,
+    StoreBehindError,
     StoreSchemaError,
     StoreUnavailableError,
     StoreUrlError,
@@ -96,7 +97,7 @@ def test_other_facts_of_a_stored_run_are_refused_for_good(store):
 
 
 def test_what_only_a_later_migration_knows_is_no_refusal_for_good(store):
-    with pytest.raises(StoreSchemaError, match="no column takes"):
+    with pytest.raises(StoreBehindError, match="no column takes"):
         store.record(payload(unheard_of=1), 10)
 
 

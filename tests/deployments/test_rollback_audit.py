@@ -2,10 +2,12 @@
 
 import json
 
+import psycopg
 import pytest
 
 from tests.deployments.conftest import EARLIER_DAYS
 from tests.deployments.test_audit import FORGE, store  # noqa: F401 - a fixture
+from tests.postgres import MIGRATIONS
 from tests.warehouse.mixed_tape import AS_OF
 
 ROW = """
@@ -69,3 +71,32 @@ def test_a_reason_that_was_altered_in_the_store_is_found(
 
     assert found.code == 65
     assert "decision is {'reason': 'a whim'}" in " ".join(found.out.split())
+
+
+def test_before_its_migration_a_rollback_waits_and_holds_no_run_back(
+    rolled_back, databases, tape, tapewatch, monkeypatch
+):
+    first, second = sorted(MIGRATIONS.glob("*.sql"))
+    with databases.empty() as old:
+
+        def apply(migration):
+            with psycopg.connect(old.url("owner")) as connection:
+                connection.execute(migration.read_text())
+
+        apply(first)
+        monkeypatch.setenv("SUPABASE_DB_URL", old.url("app"))
+        tapewatch("run", "--input", tape, "--as-of", EARLIER_DAYS[1])  # sealed after the rollback
+
+        done = tapewatch("deliver", "--json")
+
+        [told] = json.loads(done.out)["receivers"]
+        assert (done.code, told["pending"]) == (78, 1)
+        assert "AUDIT_STORE_BEHIND" in done.err
+        assert "tapewatch audit migrate" in done.err
+        assert old.rows("app", "select count(*) from analytics.pipeline_runs") == [(3,)]
+
+        apply(second)
+
+        assert tapewatch("deliver").code == 0
+        assert len(old.rows("app", ROW)) == 1
+        assert tapewatch("audit", "verify").code == 0

@@ -3,7 +3,7 @@
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def take_snapshot(settings: Settings, now: datetime) -> tuple[Snapshot, Path]:
     if known and known[-1].is_same(taken):
         return known[-1], snapshot_folder(settings) / known[-1].name
     path = make_folder(snapshot_folder(settings)) / taken.name
-    durable_write(path, pretty_json({**asdict(taken), "taken_at": utc_text(now)}))
+    durable_write(path, pretty_json({**asdict(taken), "taken_at": utc_text(taken.taken_at)}))
     return taken, path
 
 
@@ -88,6 +88,22 @@ def list_snapshots(settings: Settings) -> list[Snapshot]:
             except ValidationError:
                 continue  # a hand has damaged it
     return [snapshot for snapshot in found if snapshot.environment == settings.environment]
+
+
+def deployed_at(settings: Settings) -> datetime | None:
+    """Return since when this code runs with these settings; None when no snapshot tells.
+
+    One that differs in the served run alone was taken by hand, or at a restart: no deployment.
+
+    Raises:
+        StorageError: The folder cannot be read.
+    """
+    since: Snapshot | None = None
+    for snapshot in reversed(list_snapshots(settings)):
+        if since is not None and not replace(snapshot, current=since.current).is_same(since):
+            break
+        since = snapshot
+    return None if since is None else since.taken_at
 
 
 def _snapshot(settings: Settings, now: datetime) -> Snapshot:

@@ -110,21 +110,21 @@ def error_log(folder: Path, phase: str) -> Path:
     return folder / f"{phase}_error.log"
 
 
-def logged_errors(folder: Path) -> list[str]:
-    """Return what the logs of an attempt hold of errors: its error logs, and lines of that level.
+def logged_errors(folder: Path) -> dict[str, int]:
+    """Return how many errors each log of an attempt holds, where any; an error log is one.
 
     Raises:
         StorageError: A log cannot be read.
     """
-    found: list[str] = []
+    found: dict[str, int] = {}
     for path in sorted(folder.glob("*.log")):
         if path.name.endswith("_error.log"):
-            found.append(path.name)
+            found[path.name] = 1
             continue
         with typed_storage(path):
             lines = path.read_text(encoding="utf-8", errors="replace").count(_ERROR_LINE)
         if lines:
-            found.append(f"{lines} errors in {path.name}")
+            found[path.name] = lines
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from deployments.documents import catalogue, print_json
 from deployments.findings import Finding, failed_checks, findings_table
 from deployments.render import open_console, short_path
-from deployments.snapshot import list_snapshots
+from deployments.snapshot import deployed_at
 from settings.errors import DataRejectedError, TapewatchError
 from settings.model import Settings
 from warehouse.attempt_folder import logged_errors
@@ -112,9 +112,9 @@ def _latency(attempt: AttemptRecord, settings: Settings) -> Finding:
         datetime.fromisoformat(m or "") for m in (attempt.started_at, attempt.ended_at)
     )
     minutes = (ended - started).total_seconds() / 60
-    deployed = list_snapshots(settings)
-    if deployed and started < deployed[-1].taken_at:
-        told = f"no run since the deployment of {deployed[-1].taken_at:%Y-%m-%d %H:%M:%SZ}"
+    since = deployed_at(settings)
+    if since is not None and started < since:
+        told = f"no run since the deployment of {since:%Y-%m-%d %H:%M:%SZ}"
         return Finding(name, "failed", told, f"{_RUN}, then verify again")
     told = f"the newest run took {minutes:.1f} minutes (target < {target})"
     if target is not None and minutes >= target:
@@ -166,6 +166,6 @@ def _error_logs(attempt: AttemptRecord, settings: Settings) -> Finding:
     if not any(folder.glob("*.log")):
         return Finding("error logs", "failed", f"{folder} has no log", f"{_RUN}, then verify again")
     if found := logged_errors(folder):
-        told = f"{short_path(folder)}: {', '.join(found)}"
+        told = f"{short_path(folder)}: {', '.join(f'{n} in {log}' for log, n in found.items())}"
         return Finding("error logs", "failed", told, "tapewatch runs latest")
     return Finding("error logs", "ok", f"none in {short_path(folder)}")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deployments.snapshot import take_snapshot
+from deployments.snapshot import list_snapshots, take_snapshot
 from settings.load import load_settings
 
 
@@ -54,6 +54,17 @@ def test_a_run_before_the_deployment_proves_nothing(stored, tapewatch):
 
     assert verdicts["latency"] == "failed"
     assert "no run since the deployment" in found["latency"]
+
+
+def test_a_snapshot_of_the_same_code_is_no_deployment(stored, tapewatch):
+    now, settings = datetime.now(UTC), load_settings()
+    _, path = take_snapshot(settings, now - timedelta(days=1))
+    deployed = json.loads(path.read_text())
+    path.write_text(json.dumps(deployed | {"current": {}}))  # before the first run
+    take_snapshot(settings, now + timedelta(minutes=1))
+
+    assert len(list_snapshots(settings)) == 2
+    assert criteria(tapewatch)[0]["latency"] == "ok"
 
 
 def test_a_run_that_took_too_long_is_not_sound(stored, tapewatch):

@@ -29,7 +29,7 @@ def look_at_shadows(settings: Settings, reference: Environment, shadow: Environm
     """
     now = datetime.now(UTC)
     one, other = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
-    day = shadow_day(one, other, settings.shadow.hours, now, settings.shadow)
+    day = shadow_day(one, other, settings.shadow.hours, now, settings)
     page = day_page(day)
     path = keep_page(Layout.of(settings), page, now)
     with showing("the shadow runs"):

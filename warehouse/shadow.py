@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, cast
 
+from settings.model import Settings
 from settings.running import ShadowSettings
 from warehouse.attempt_folder import SUMMARY, logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.sealed_kpis import read_kpis
+from warehouse.shadow_rows import rows_apart
 
 Part = Literal["tape", "KPI", "rows", "check", "errors", "seconds"]
 ShadowVerdict = Literal["same", "differs", "not comparable"]
@@ -25,7 +27,7 @@ class RunSeen:
     environment: str
     run: SealedRun
     attempt: AttemptRecord | None
-    errors: tuple[str, ...]
+    errors: Mapping[str, int]  # how many, by the log
     retries: int
 
     @property
@@ -75,25 +77,34 @@ def look_at(layout: Layout, environment: str, run: SealedRun) -> RunSeen:
     made_by = run.manifest.ingestion["attempt_id"]
     found = [attempt for attempt in list_attempts(layout) if attempt.attempt_id == made_by]
     if not found:
-        return RunSeen(environment, run, None, (), 0)
+        return RunSeen(environment, run, None, {}, 0)
     folder = layout.log_runs / found[0].log_folder
     tries = 0
     with suppress(OSError, ValueError, LookupError, TypeError):  # the log retention was quicker
         phases = json.loads((folder / SUMMARY).read_bytes())["phases"]
         tries = sum(phase["tries"] - 1 for phase in phases.values())
-    return RunSeen(environment, run, found[0], tuple(logged_errors(folder)), tries)
+    return RunSeen(environment, run, found[0], logged_errors(folder), tries)
 
 
-def compare_shadow(reference: RunSeen, shadow: RunSeen, settings: ShadowSettings) -> Comparison:
-    """Return both runs side by side."""
+def compare_shadow(reference: RunSeen, shadow: RunSeen, settings: Settings) -> Comparison:
+    """Return both runs side by side.
+
+    Raises:
+        StorageError: A table cannot be read.
+    """
+    allowed = settings.shadow
     lines = (
         *_tape(reference.run, shadow.run),
-        *_kpis(reference.run, shadow.run, settings.kpi_tolerance_ratio),
-        *_rows(reference.run, shadow.run, settings.row_tolerance_ratio),
+        *_kpis(reference.run, shadow.run, allowed.kpi_tolerance_ratio),
+        *_counts(reference.run, shadow.run, allowed.row_tolerance_ratio),
         *_errors(reference, shadow),
-        *_seconds(reference.attempt, shadow.attempt, settings),
+        *_seconds(reference.attempt, shadow.attempt, allowed),
     )
-    return Comparison(reference, shadow, lines)
+    comparison = Comparison(reference, shadow, lines)
+    if comparison.verdict == "not comparable":
+        return comparison
+    apart = _apart(reference.run, shadow.run, settings)
+    return Comparison(reference, shadow, (*lines, *apart))
 
 
 def _tape(reference: SealedRun, shadow: SealedRun) -> Iterator[Line]:
@@ -124,7 +135,7 @@ def _kpis(reference: SealedRun, shadow: SealedRun, tolerance: Decimal) -> Iterat
         yield Line("KPI", name, *told, is_within=is_within)
 
 
-def _rows(reference: SealedRun, shadow: SealedRun, tolerance: Decimal) -> Iterator[Line]:
+def _counts(reference: SealedRun, shadow: SealedRun, tolerance: Decimal) -> Iterator[Line]:
     parts: tuple[tuple[Part, Mapping[str, int], Mapping[str, int]], ...] = (
         ("rows", _tables(reference), _tables(shadow)),
         ("check", _checks(reference), _checks(shadow)),
@@ -138,6 +149,15 @@ def _rows(reference: SealedRun, shadow: SealedRun, tolerance: Decimal) -> Iterat
             yield Line(part, name, _text(here), _text(there), is_within)
 
 
+def _apart(reference: SealedRun, shadow: SealedRun, settings: Settings) -> Iterator[Line]:
+    """Tell the rows that are not the same, where the tables have any."""
+    tolerance, counts = settings.shadow.row_tolerance_ratio, _tables(reference)
+    for name, apart in rows_apart(reference, shadow, settings.engine).items():
+        if apart:
+            is_within = apart <= counts[name] * tolerance
+            yield Line("rows", f"{name}: other content", "0", f"{apart:,}", is_within)
+
+
 def _tables(run: SealedRun) -> Mapping[str, int]:
     files = run.manifest.files.items()
     return {name: facts.rows for name, facts in files if facts.rows is not None}
@@ -148,8 +168,10 @@ def _checks(run: SealedRun) -> Mapping[str, int]:
 
 
 def _errors(reference: RunSeen, shadow: RunSeen) -> Iterator[Line]:
-    one, other = len(reference.errors), len(shadow.errors)
-    yield Line("errors", "logged", str(one), str(other), other <= one)
+    logs = sorted({**reference.errors, **shadow.errors})
+    for log in logs or ["logged"]:
+        one, other = reference.errors.get(log, 0), shadow.errors.get(log, 0)
+        yield Line("errors", log, str(one), str(other), other <= one)
     one, other = reference.retries, shadow.retries
     yield Line("errors", "phases tried again", str(one), str(other), other <= one)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from settings.running import ShadowSettings
+from settings.model import Settings
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun, list_runs
@@ -59,7 +59,7 @@ class ShadowDay:
 
 
 def shadow_day(
-    reference: Side, shadow: Side, hours: int, now: datetime, settings: ShadowSettings
+    reference: Side, shadow: Side, hours: int, now: datetime, settings: Settings
 ) -> ShadowDay:
     """Return what the shadow's attempts of the last `hours` say; older ones say how long it goes.
 

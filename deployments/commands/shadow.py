@@ -57,7 +57,7 @@ def compare_runs(settings: Settings, reference: str, shadow: str, *, is_json: bo
         NoSuchRunError: No run has that name, or several begin so.
     """
     seen, again = (_seen(settings, named) for named in (reference, shadow))
-    comparison = compare_shadow(seen, again, settings.shadow)
+    comparison = compare_shadow(seen, again, settings)
     page = keep_page(Layout.of(settings), comparison_page(comparison), datetime.now(UTC))
     if is_json:
         print_json(_document(comparison, page))
@@ -97,7 +97,7 @@ def summarise(
             raise NoSuchEnvironmentError(told, fix=f"name one of {', '.join(ENVIRONMENTS)}")
     now, of = datetime.now(UTC), hours or settings.shadow.hours
     one, other = (Side(name, Layout.beside(settings, name)) for name in (reference, shadow))
-    day = shadow_day(one, other, of, now, settings.shadow)
+    day = shadow_day(one, other, of, now, settings)
     page = keep_page(Layout.of(settings), day_page(day), now)
     if is_json:
         print_json(_day_document(day, page))

@@ -4,20 +4,21 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 from settings.load import load_settings
-from settings.running import ShadowSettings
 from tests.warehouse.tape_runs import NOW, TODAY, YESTERDAY, Desk, good_tape
+from warehouse.durable import sha256_file
 from warehouse.shadow import compare_shadow, look_at
 from warehouse.shadow_day import Side, shadow_day
 from warehouse.shadow_report import comparison_page, day_page
 
-SETTINGS = load_settings({"TAPEWATCH_PII_KEY": "k" * 16}).shadow
+SETTINGS = load_settings({"TAPEWATCH_PII_KEY": "k" * 16})
 
 
-def altered(**changes) -> ShadowSettings:
-    return SETTINGS.model_copy(update=changes)
+def altered(**changes):
+    return SETTINGS.model_copy(update={"shadow": SETTINGS.shadow.model_copy(update=changes)})
 
 
 @pytest.fixture
@@ -94,6 +95,42 @@ def test_a_kpi_may_differ_by_its_tolerance_and_no_more(pair, factor, tolerance, 
     assert beyond(comparison) == ({("KPI", "outstanding")} if verdict == "differs" else set())
 
 
+def with_table(side, name, query):
+    """The run with one table replaced by what `query` makes of its `rows`."""
+    file = side.run.folder / name
+    other = file.with_name(f"other-{name}")
+    with duckdb.connect() as db:
+        db.execute(f"create table rows as from '{file}'")
+        db.execute(f"copy ({query}) to '{other}' (format parquet)")
+    other.replace(file)
+    facts = replace(side.run.manifest.files[name], sha256=sha256_file(file))
+    files = {**side.run.manifest.files, name: facts}
+    return replace(side, run=replace(side.run, manifest=replace(side.run.manifest, files=files)))
+
+
+@pytest.mark.parametrize(
+    ("query", "apart"),
+    [
+        ("from rows order by loan_id desc", None),  # the same rows in other bytes
+        ("select *, 1 as of_the_next_code from rows", None),
+        (
+            "select * replace (if(loan_id = (select min(loan_id) from rows), days_past_due + 1, "
+            "days_past_due) as days_past_due) from rows",
+            "1",
+        ),
+        ("select * exclude (days_past_due) from rows", "all"),
+    ],
+)
+def test_as_many_rows_with_other_content_are_beyond(pair, query, apart):
+    reference, shadow = pair
+    rows = reference.run.manifest.files["book.parquet"].rows
+
+    comparison = compare_shadow(reference, with_table(shadow, "book.parquet", query), SETTINGS)
+
+    told = [line.shadow for line in comparison.beyond]
+    assert told == ([] if apart is None else [f"{rows:,}" if apart == "all" else apart])
+
+
 def with_seconds(side, seconds):
     attempt = replace(side.attempt, phase_seconds={"ingestion": seconds})
     return replace(side, attempt=attempt)
@@ -119,10 +156,19 @@ def test_a_phase_is_slower_beyond_the_factor_and_the_seconds(pair, reference, sh
 def test_an_error_that_the_reference_did_not_log_is_beyond(pair):
     reference, shadow = pair
 
-    comparison = compare_shadow(reference, replace(shadow, errors=("output_error.log",)), SETTINGS)
+    failing = replace(shadow, errors={"output_error.log": 1})
+    known = replace(reference, errors={"ingestion_error.log": 1})
 
-    assert beyond(comparison) == {("errors", "logged")}
-    assert compare_shadow(replace(reference, errors=("a",)), shadow, SETTINGS).verdict == "same"
+    assert beyond(compare_shadow(reference, failing, SETTINGS)) == {("errors", "output_error.log")}
+    assert beyond(compare_shadow(known, failing, SETTINGS)) == {("errors", "output_error.log")}
+    assert compare_shadow(known, shadow, SETTINGS).verdict == "same"
+
+
+def test_more_errors_of_one_log_are_beyond(pair):
+    reference = replace(pair[0], errors={"run.log": 1})
+    shadow = replace(pair[1], errors={"run.log": 2})
+
+    assert beyond(compare_shadow(reference, shadow, SETTINGS)) == {("errors", "run.log")}
 
 
 def test_the_page_tells_what_is_beyond_before_everything(pair):

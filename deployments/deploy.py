@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployments.automations import register_automations
-from deployments.prefect_api import PrefectApi
+from deployments.prefect_api import POOL, PrefectApi
 from deployments.snapshot import take_snapshot
 from settings.errors import ConfigError, TapewatchError
 from settings.load import load_settings
 from settings.prefect_home import auth_environment, client_environment
 
 HOME = Path(__file__).parents[1]
-POOL = "tapewatch"
 _PREFECT_FILE = "deployments/prefect.yaml"
 
 

@@ -9,6 +9,7 @@ import httpx
 from settings.connections import PrefectSettings
 from settings.errors import ConfigError, SourceUnavailableError
 
+POOL = "tapewatch"
 _SECONDS = 30
 _LOOKS_EVERY_SECONDS = 0.5
 _AT_WORK = ("RUNNING", "PENDING", "CANCELLING")
@@ -67,16 +68,21 @@ class PrefectApi:
         return answer.json() if answer.content else {}
 
     def runs_at_work(self) -> Sequence[Mapping[str, Any]]:
-        """Return the flow runs that a worker has taken and that have not ended.
+        """Return the flow runs of our pool that a worker has taken and that have not ended.
+
+        What others run with this server, by hand or through a pool of theirs, is not ours to end.
 
         Raises:
             PrefectSilentError: The server does not answer.
         """
-        wanted = {"flow_runs": {"state": {"type": {"any_": [*_AT_WORK]}}}}
+        wanted = {
+            "flow_runs": {"state": {"type": {"any_": [*_AT_WORK]}}},
+            "work_pools": {"name": {"any_": [POOL]}},
+        }
         return self.ask("POST", "/flow_runs/filter", wanted)
 
     def crash_left_over(self) -> int:
-        """Call every run at work crashed, before a worker has begun; return how many there were.
+        """Call each run of our pool crashed, before a worker has begun; return how many there were.
 
         Raises:
             PrefectSilentError: The server does not answer.
@@ -89,7 +95,7 @@ class PrefectApi:
         return len(left)
 
     def cancel_runs(self, within_seconds: float) -> int:
-        """Cancel every run at work and wait until they have ended; return how many have not.
+        """Cancel every run of our pool and wait until they have ended; return how many have not.
 
         Prefect's worker passes the wish on: the run ends its attempt as canceled, which is no
         failure. What is killed with the worker instead would be found as abandoned.

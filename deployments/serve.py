@@ -12,11 +12,11 @@ from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET
 
 from rich.console import Console
 
-from deployments.deploy import POOL, deploy
+from deployments.deploy import deploy
 from deployments.edge import report, stop_on_signals
 from deployments.observe.exporting import exporting
 from deployments.observe.stack import observe_folder
-from deployments.prefect_api import PrefectApi, PrefectSilentError
+from deployments.prefect_api import POOL, PrefectApi, PrefectSilentError
 from deployments.programs import Program, running
 from deployments.render import open_console, print_facts
 from prometheus.configuration import watch_prefect

@@ -18,7 +18,8 @@ from deployments.serve import OpenServerError, serve
 from settings.load import load_settings
 from tests.deployments.dribbling_source import dribbling
 from tests.deployments.moved_clock import MovedClock
-from tests.deployments.served import serving, soon
+from tests.deployments.served import SIGN_IN, serving, soon
+from tests.leaving_out import leave_out
 from warehouse.lock import hold_lock
 from warehouse.synthetic import write_tape
 
@@ -30,7 +31,7 @@ NIGHT = datetime(2025, 12, 11, 2, 50, tzinfo=ZONE)  # yesterday is the day of th
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory):
     if not MovedClock.is_possible():
-        pytest.skip("no compiler (cc), so no clock of a process can be moved")
+        leave_out("no C compiler (cc) moves a clock here: apt install gcc libc6-dev")
     return MovedClock(tmp_path_factory.mktemp("clock"))
 
 
@@ -47,6 +48,7 @@ def served(tmp_path_factory, clock):
 def test_all_on_one_machine(served, clock):
     """One start takes half a minute, so one test goes through it all."""
     deployments_are_those_of_the_file(served)
+    who_does_not_sign_in_gets_no_answer(served)
     nobody_reads_what_prefect_keeps(served)
     the_secret_of_a_block_is_encrypted_with_a_key_that_is_not_beside_it(served)
     deploying_again_changes_nothing(served)
@@ -82,6 +84,16 @@ def ids(served):
         for flow, entry in listed().items()
     }
     return deployments, automations, len(served.post("/automations/filter"))
+
+
+def who_does_not_sign_in_gets_no_answer(served):
+    for path in ("/deployments/filter", "/flow_runs/filter", "/block_documents/filter"):
+        url = f"{served.url}/api{path}"
+        assert httpx.post(url, json={}, trust_env=False).status_code == 401
+        wrong = httpx.post(url, json={}, auth=("keeper", "guess"), trust_env=False)
+        assert wrong.status_code == 401
+    assert httpx.get(f"{served.url}/api/metrics", trust_env=False).status_code == 401
+    assert SIGN_IN.partition(":")[2] not in (served.root / "serve.log").read_text()
 
 
 def nobody_reads_what_prefect_keeps(served):
@@ -126,6 +138,7 @@ def deploying_again_changes_nothing(served):
             "PIPELINE_ENV": "development",
             "TAPEWATCH_DATA_DIR": str(served.root),
             "PREFECT_API_URL": f"{served.url}/api",
+            "TAPEWATCH_PREFECT__AUTH_STRING": SIGN_IN,
         },
         capture_output=True, text=True, check=False, cwd=HOME,
     )  # fmt: skip
@@ -186,12 +199,14 @@ def the_exporter_tells_of_it(served):
 
     target = served.root / "data/observe/config/targets/prefect-server.yml"
     assert yaml.safe_load(target.read_text()) == [{"targets": [served.url.removeprefix("http://")]}]
-    assert httpx.get(f"{served.url}/api/metrics", trust_env=False).status_code == 200
+    assert "prefect_" in served.ask("GET", "/metrics").text
     assert 'tapewatch_runs_total{outcome="published",portfolio="default"} 1.0' in text
 
 
 def a_stop_ends_the_run_at_work_as_canceled(served):
     """A stop is no failure: what pages is a run that fails, or dies without a word."""
+    others = served.post("/flows/", name="of-another-installation")
+    alien = served.post("/flow_runs/", flow_id=others["id"], state={"type": "RUNNING"})
     with dribbling() as source:
         asking = {"CASCADE_SESSION_COOKIE": "a=b", "CASCADE_EXPORT_URL": source.url}
         run = served.begin("daily/scheduled", asking, as_of=None)
@@ -201,6 +216,7 @@ def a_stop_ends_the_run_at_work_as_canceled(served):
 
     assert served.attempts()[-1].status == "canceled"
     assert served.state_on_disk(run) == "CANCELLED"
+    assert served.state_on_disk(alien["id"]) == "RUNNING"  # no worker of ours had taken it
 
 
 def test_a_server_that_anybody_could_reach_is_not_started():

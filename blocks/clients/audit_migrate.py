@@ -144,11 +144,10 @@ def _is_true(connection: psycopg.Connection, question: bytes) -> bool:
 
 
 def _no_history(every: tuple[Migration, ...], address: str) -> NoHistoryError:
-    versions = " ".join(migration.version for migration in every)
     return NoHistoryError(
         f"{address} has tables of analytics, and no record that a migration made them",
-        fix="name another database; or, if they are what these migrations make, record that: "
-        f"supabase migration repair --status applied {versions}",
+        fix=f"name another database; or, if they are what {every[0].file} makes, record that "
+        f"(supabase migration repair --status applied {every[0].version}) and migrate again",
     )
 
 

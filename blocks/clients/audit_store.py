@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 from uuid import uuid4
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from settings.connections import AuditSettings
 from settings.errors import AuthError, ConfigError, SourceUnavailableError, TapewatchError
@@ -223,6 +223,8 @@ def probe(store: AuditStore, environment: str, seconds: float) -> float:
         uuid4().hex, "failed", environment, "probe", now, "", ended_at=now, error=error
     )
     payload = attempt_payload(attempt)
+    run = cast("dict[str, JsonValue]", payload["run"])
+    run["decision"] = {"reason": "probe"}  # what the newest migration made room for
     answer = store.record({**payload, "dry_run": True}, seconds)
     _link(payload, answer, store.address)
     if answer.get("dry_run") is not True:

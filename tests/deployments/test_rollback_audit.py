@@ -95,6 +95,9 @@ def test_before_its_migration_a_rollback_waits_and_holds_no_run_back(
         assert "tapewatch audit migrate" in done.err
         assert old.rows("app", "select count(*) from analytics.pipeline_runs") == [(3,)]
 
+        told = " ".join(tapewatch("doctor").out.split())  # also before anybody rolls back
+        assert "fix: apply the migration: tapewatch audit migrate" in told
+
         apply(second)
 
         assert tapewatch("deliver").code == 0

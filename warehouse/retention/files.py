@@ -9,9 +9,10 @@ from pathlib import Path
 from settings.errors import TapewatchError
 from settings.model import Settings
 from warehouse.attempt_state import AttemptRecord, list_attempts
+from warehouse.durable import sha256_file
 from warehouse.layout import Layout
 from warehouse.retention.log import Kind, read_log
-from warehouse.run_folder import SealedRun
+from warehouse.run_folder import SealedRun, run_folders
 from warehouse.source import hash_inputs
 from warehouse.storage_errors import typed_storage
 
@@ -83,19 +84,31 @@ def old_raw(
         StorageError: A folder cannot be read.
     """
     kept = settings.retention
-    used = _used(layout, runs)
+    runs = list(runs)
+    used, doubt = _used(layout, runs), _unread(layout, runs)
     for folder in _folders(layout.raw):
         if not _SHA256.fullmatch(folder.name):
             continue  # the drop folder lies here, too
-        since = used.get(folder.name)
+        since, stays = used.get(folder.name), None
         if since is None:
             since, days = _newest(folder), kept.quarantine_days
             kind, why = "rejected", f"no run was made of it, and it is kept for {days} days"
+            stays = doubt
         else:
             days = kept.raw_days
             kind, why = "raw", f"raw bytes go to the archive after {days} days"
         if now - since > timedelta(days=days):
-            yield Old(kind, folder, since, why)
+            yield Old(kind, folder, since, why, stays)
+
+
+def _unread(layout: Layout, runs: Iterable[SealedRun]) -> str | None:
+    """Return why no bytes can be called those of no run: a run that cannot be asked."""
+    known = {run.name for run in runs}
+    known |= {told.name for told in read_log(layout.data) if told.kind == "run"}
+    sealed = {folder.name for folder in run_folders(layout)}
+    sealed |= {Path(a.run_folder).name for a in list_attempts(layout) if a.run_folder}
+    unread = sorted(sealed - known)
+    return f"{unread[0]} cannot be read, and may be made of it" if unread else None
 
 
 def _used(layout: Layout, runs: Iterable[SealedRun]) -> dict[str, datetime]:
@@ -121,7 +134,8 @@ def old_exports(
     if not drop.is_dir():
         return
     with typed_storage(drop):
-        found = [path for path in drop.iterdir() if not path.name.startswith((".", "~$"))]
+        seen = [path for path in drop.iterdir() if not path.name.startswith((".", "~$"))]
+        found = [path for path in seen if not path.is_symlink()]  # what it leads to is not ours
         dated = sorted(((_newest(path), path) for path in found), key=lambda one: one[0])
     known = {facts.sha256: facts.name for run in runs for facts in run.manifest.inputs}
     for since, path in dated:
@@ -138,8 +152,13 @@ def _not_kept(layout: Layout, path: Path, known: Mapping[str, str]) -> str | Non
         hashes = hash_inputs([path])
     except TapewatchError:
         return "it is no export"
-    kept = [h for h in hashes if h in known and layout.raw_file(h, known[h]).is_file()]
+    kept = [h for h in hashes if h in known and _is_whole(layout.raw_file(h, known[h]), h)]
     return None if len(kept) == len(files) else "not all of it is kept elsewhere"
+
+
+def _is_whole(file: Path, sha256: str) -> bool:
+    """Return whether bytes are those of their hash: what was dropped may be the last good copy."""
+    return file.is_file() and sha256_file(file) == sha256
 
 
 def _folders(root: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.warehouse.tape_runs import NOW, TODAY, Desk, run_phase, write_good
+from warehouse.manifest import MANIFEST
 from warehouse.reproduce import reproduce
 from warehouse.retention.apply import Order, RawDamagedError, retain
 from warehouse.retention.log import read_log
@@ -126,3 +127,80 @@ def test_another_desk_finds_nothing_to_do(tmp_path):
     desk = Desk(tmp_path / "empty")
 
     assert apply(desk).plan.candidates == ()
+
+
+def refused_bytes(desk):
+    folder = desk.layout.raw / ("0" * 64)
+    folder.mkdir()
+    (folder / "loans.csv").write_bytes(b"no tape")
+    age(folder)
+    return folder
+
+
+@pytest.mark.parametrize("harm", ["damaged", "newer", "moved away"])
+def test_bytes_of_no_known_run_stay_while_a_run_cannot_be_asked(aged, harm, tmp_path):
+    outcome = aged.run(write_good(aged.root / "again"), as_of=TODAY)
+    refused = refused_bytes(aged)
+    kept = sorted(folder.name for folder in aged.layout.raw.iterdir())
+    folder = outcome.sealed.folder
+    manifest = folder / MANIFEST
+    if harm == "moved away":
+        folder.rename(tmp_path / "aside")  # as `tapewatch verify` asks of a damaged one
+    elif harm == "newer":
+        manifest.write_text(
+            manifest.read_text().replace('"layout_version": 1', '"layout_version": 99')
+        )
+    else:
+        manifest.write_bytes(manifest.read_bytes()[:-40])
+
+    plan = plan_retention(aged.layout, aged.settings, (), LATER)
+    apply(aged)
+
+    spared = {one.why for one in plan.spared if one.kind == "rejected"}
+    assert spared == {f"{outcome.sealed.name} cannot be read, and may be made of it"}
+    gone = {c.name for c in plan.candidates if c.kind == "rejected"}
+    assert gone == set()
+    left = {f.name for root in (aged.layout.raw, aged.layout.archive) for f in root.glob("?" * 64)}
+    assert sorted(left) == kept
+    assert refused.exists()
+
+
+def test_an_export_stays_when_what_was_kept_of_it_has_rotted(aged):
+    drop = aged.settings.drop_folder
+    taken = write_good(drop / "taken")
+    age(drop)
+    age(write_good(drop / "zz-newest"), NOW + timedelta(days=1))
+    next(iter(sorted(aged.layout.raw.glob("?" * 64))[0].iterdir())).write_bytes(b"rotten")
+
+    with pytest.raises(RawDamagedError):
+        apply(aged)
+
+    assert taken.is_dir()  # the last good copy
+
+
+def test_a_link_in_the_drop_folder_is_left_alone_with_all_it_leads_to(aged, tmp_path):
+    drop = aged.settings.drop_folder
+    shared = write_good(tmp_path / "shared")
+    age(shared)
+    age(write_good(drop / "zz-newest"), NOW + timedelta(days=1))
+    (drop / "link").symlink_to(shared)
+
+    apply(aged)
+    apply(aged, LATER + timedelta(days=7))
+
+    assert (drop / "link").is_symlink()
+    assert len(list(shared.iterdir())) == 4
+
+
+def test_a_trash_of_somebody_else_in_the_drop_folder_is_not_emptied(aged, tmp_path):
+    trash = aged.settings.drop_folder / ".trash"
+    for name in ("mine", "0" * 32):
+        (trash / name).mkdir(parents=True)
+        (trash / name / "letters.txt").write_text("not yours")
+    (trash / ("1" * 32)).symlink_to(tmp_path)
+
+    done = apply(aged)
+
+    assert done.finished == 0
+    assert len(list(trash.rglob("letters.txt"))) == 2
+    assert (trash / ("1" * 32)).is_symlink()

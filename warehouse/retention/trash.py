@@ -4,6 +4,8 @@ Each thing lies in a folder of its own under the trash, beside the line that is 
 was left there by a process that died is finished by the next.
 """
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from warehouse.storage_errors import typed_storage
 
 _ITEM = "item"
 _TOLD = "removal.json"
+_ID = re.compile(r"[0-9a-f]{32}")  # of a removal
 
 
 def discard(data: Path, trash: Path, path: Path, removal: Removal) -> None:
@@ -44,12 +47,20 @@ def empty(data: Path, trash: Path) -> int:
         return 0
     recorded = {told.id for told in read_log(data)}
     with typed_storage(trash):
-        left = sorted(folder for folder in trash.iterdir() if folder.is_dir())
+        left = sorted(folder for folder in trash.iterdir() if _is_ours(folder))
     for folder in left:
-        if folder.name not in recorded and (folder / _ITEM).exists():
+        if folder.name not in recorded and os.path.lexists(folder / _ITEM):
             record(data, _told(folder))
         _unlink(folder)
     return len(left)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether retention made it: a drop folder may have a trash of its own."""
+    is_named = _ID.fullmatch(folder.name) is not None
+    if not is_named or folder.is_symlink() or not folder.is_dir():
+        return False
+    return all(path.name.startswith((_ITEM, _TOLD)) for path in folder.iterdir())
 
 
 def _told(folder: Path) -> Removal:
@@ -67,7 +78,7 @@ def _told(folder: Path) -> Removal:
 def _unlink(folder: Path) -> None:
     item = folder / _ITEM
     with typed_storage(folder):
-        if item.is_dir():
+        if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         else:
             item.unlink(missing_ok=True)

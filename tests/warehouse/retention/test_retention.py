@@ -264,3 +264,16 @@ def test_the_run_that_the_history_in_force_was_worked_out_from_stays(home):
     (spared,) = [one for one in done.plan.spared if one.name == runs[1].name]
     assert spared.why == "past days were worked out from it"
     assert history_in_force(home.layout, runs_back(home.layout, BOOK, LATER.date())) is not None
+
+
+def test_a_run_that_lies_elsewhere_goes_as_a_link_and_the_next_retention_works(home, tmp_path):
+    runs = publish_days(home, 12)
+    elsewhere = runs[0].folder.rename(tmp_path / "elsewhere")
+    runs[0].folder.symlink_to(elsewhere)
+
+    apply(home)
+    again = apply(home)
+
+    assert runs[0].name not in names(home)
+    assert (again.finished, again.plan.candidates) == (0, ())
+    assert (elsewhere / MANIFEST).is_file()

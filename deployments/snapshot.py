@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from settings.load import describe_settings
 from settings.model import Settings
 from settings.version import code_version, commit_sha
+from settings.who import user_name
 from warehouse.attempt_folder import utc_text
 from warehouse.durable import durable_write, make_folder, sha256_file
 from warehouse.json_text import canonical_sha256, pretty_json
@@ -38,6 +39,7 @@ class Snapshot:
     settings_sha256: str
     python: str
     current: Mapping[str, str]
+    by: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,8 +47,9 @@ class Snapshot:
         return f"{self.taken_at:%Y%m%dT%H%M%SZ}_{self.environment}.json"
 
     def is_same(self, other: "Snapshot") -> bool:
-        """Return whether nothing but the time has changed."""
-        return asdict(self) | {"taken_at": None} == asdict(other) | {"taken_at": None}
+        """Return whether nothing has changed but the time and who looked."""
+        nobody = {"taken_at": None, "by": None}
+        return asdict(self) | nobody == asdict(other) | nobody
 
 
 _SNAPSHOT = TypeAdapter(Snapshot)
@@ -123,4 +126,5 @@ def _snapshot(settings: Settings, now: datetime) -> Snapshot:
             for book in books
             if not book.name.endswith(".tmp")
         },
+        by=user_name(),
     )

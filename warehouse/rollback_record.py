@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 
+from settings.who import user_name
 from warehouse.attempt_folder import utc_text
 from warehouse.audit import SCHEMA_VERSION, facts_of_run
 from warehouse.durable import durable_write, make_folder
@@ -54,7 +55,7 @@ class RollbackRecord:
 
 
 def keep_rollback(layout: Layout, decision: Decision) -> Path:
-    """Write a rollback down for good, before it is done: none happens without a trace.
+    """Write down for good who decides what, before it is done: no rollback is without a trace.
 
     One that is killed on the way is there as well; whoever repeats it writes the next.
 
@@ -74,7 +75,7 @@ def keep_rollback(layout: Layout, decision: Decision) -> Path:
             "git_sha": decision.code,
             "previous_run": decision.before,
             "supersedes": list(decision.withdrawn),
-            "decision": {"reason": decision.reason},
+            "decision": {"reason": decision.reason, "by": user_name()},
         },
     }
     path = make_folder(layout.rollbacks) / f"{ROLLBACK}-{rollback.hex}.json"

@@ -1,15 +1,22 @@
 """`tapewatch compliance`: the report of a month, as a page and as JSON."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
+from deployments.snapshot import list_snapshots
 from settings.model import Settings
 from settings.who import user_name
-from warehouse.compliance.facts import collect_compliance, month_named
+from warehouse.compliance.access import Access
+from warehouse.compliance.facts import collect_compliance
+from warehouse.compliance.month import Month, month_named
 from warehouse.compliance.page import attempts_line, verdict
 from warehouse.compliance.write import compliance_document, write_compliance
 from warehouse.layout import Layout
+
+_SHOWN = 12  # characters of a hash, as `tapewatch snapshot` shows it
 
 
 def report_month(settings: Settings, name: str | None, *, is_json: bool) -> None:
@@ -22,6 +29,8 @@ def report_month(settings: Settings, name: str | None, *, is_json: bool) -> None
     layout, now = Layout.of(settings), datetime.now(UTC)
     month = month_named(name, settings.portfolio.time_zone, now)
     facts = collect_compliance(layout, settings, month, now, user_name())
+    access = sorted([*facts.access, *_deployments(settings, month)], key=lambda one: one.at)
+    facts = replace(facts, access=tuple(access))
     page, document = write_compliance(facts, layout)
     if is_json:
         print_json({"page": str(page), "json": str(document), **compliance_document(facts)})
@@ -37,3 +46,12 @@ def report_month(settings: Settings, name: str | None, *, is_json: bool) -> None
             "report": short_path(page),
         },
     )
+
+
+def _deployments(settings: Settings, month: Month) -> Iterator[Access]:
+    """Yield what was deployed: each snapshot is of another code, lock, settings or served run."""
+    for taken in list_snapshots(settings):
+        if month.holds(taken.taken_at):
+            lock, chosen = (taken.lock_sha256 or "none")[:_SHOWN], taken.settings_sha256[:_SHOWN]
+            by, about = taken.by or "not recorded", f"{taken.code}, lock {lock}, settings {chosen}"
+            yield Access(taken.taken_at, by, "deployed", about, f"kept as {taken.name}")

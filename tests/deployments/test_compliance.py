@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from settings.who import user_name
+
 ZONE = ZoneInfo("America/El_Salvador")
 
 
@@ -32,3 +34,16 @@ def test_a_month_that_is_none_is_wrong_usage(home, tapewatch):
 
         assert done.code == 64
         assert done.err.startswith("TAPEWATCH-NO_SUCH_MONTH: ")
+
+
+def test_what_was_deployed_is_told_with_who_did_it(full_home, tapewatch):
+    assert tapewatch("snapshot").code == 0
+    (kept,) = (full_home / ".rollback").glob("*.json")
+    snapshot = json.loads(kept.read_bytes())
+    taken_at = datetime.fromisoformat(snapshot["taken_at"])
+
+    done = tapewatch("compliance", "--month", f"{taken_at.astimezone(ZONE):%Y-%m}", "--json")
+
+    told = [one for one in json.loads(done.out)["access"] if one["what"] == "deployed"]
+    assert [(one["by"], one["why"]) for one in told] == [(user_name(), f"kept as {kept.name}")]
+    assert told[0]["about"].startswith(f"{snapshot['code']}, lock ")

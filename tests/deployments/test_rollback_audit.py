@@ -5,6 +5,7 @@ import json
 import psycopg
 import pytest
 
+from settings.who import user_name
 from tests.deployments.conftest import EARLIER_DAYS
 from tests.deployments.test_audit import FORGE, store  # noqa: F401 - a fixture
 from tests.postgres import MIGRATIONS
@@ -41,7 +42,7 @@ def test_a_rollback_is_a_row_of_the_store_and_a_link_of_its_chain(
         rolled_back["now"],
         rolled_back["before"],
         [rolled_back["before"]],
-        {"reason": "the tape was wrong"},
+        {"reason": "the tape was wrong", "by": user_name()},
     )
     same = "select manifest_sha256 from analytics.pipeline_runs where run_folder = %s"
     assert store.rows("app", same, rolled_back["now"]) == [(row[7],), (row[7],)]

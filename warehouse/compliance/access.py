@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from settings.errors import TapewatchError
 from settings.model import Settings
 from warehouse.delivery_box import ANNOUNCED, delivery_folder
 from warehouse.layout import Layout
 from warehouse.retention.log import read_log
+from warehouse.rollback_record import list_rollbacks
 from warehouse.run_folder import SealedRun
 
 _NOT_TOLD = "not recorded"
@@ -38,7 +39,7 @@ def list_access(
     """Return what was done in the time that is wanted, oldest first."""
     found = [
         *_exceptions(runs),
-        *_withdrawals(layout),
+        *_rollbacks(layout, settings),
         *_announcements(layout, settings.environment),
         *_maintenance(layout),
         *_removals(layout, is_wanted),
@@ -55,11 +56,15 @@ def _exceptions(runs: Sequence[SealedRun]) -> Iterator[Access]:
             yield Access(at, by, "exception accepted", about, accepted["reason"])
 
 
-def _withdrawals(layout: Layout) -> Iterator[Access]:
-    for told in _documents(sorted(layout.withdrawn.glob("*.json"))):
-        about = f"{told['run']}, served instead: {told['served_instead']}"
-        by = str(told.get("by", _NOT_TOLD))
-        yield Access(_moment(told["at"]), by, "rolled back", about, str(told["reason"]))
+def _rollbacks(layout: Layout, settings: Settings) -> Iterator[Access]:
+    for told in list_rollbacks(layout, settings.environment):
+        with suppress(LookupError, TypeError, TapewatchError):  # a hand has damaged it
+            run = cast("Mapping[str, Any]", told.payload()["run"])
+            if run["portfolio"] == settings.portfolio.name:
+                by, why = run["decision"].get("by", _NOT_TOLD), run["decision"]["reason"]
+                taken = ", ".join(run["supersedes"]) or "no run"
+                about = f"{taken}, served instead: {run['run_folder']}"
+                yield Access(told.at, by, "rolled back", about, why)
 
 
 def _announcements(layout: Layout, environment: str) -> Iterator[Access]:
@@ -73,12 +78,13 @@ def _announcements(layout: Layout, environment: str) -> Iterator[Access]:
 
 
 def _maintenance(layout: Layout) -> Iterator[Access]:
-    for told in _documents(sorted(layout.maintenance.glob("*_*.json"))):
-        steps = cast("list[Mapping[str, str]]", told["steps"])
-        counts = Counter(step["outcome"] for step in steps)
-        said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-        by = str(told.get("by", _NOT_TOLD))
-        yield Access(_moment(told["at"]), by, "maintenance", str(told["kind"]), said)
+    for path in sorted(layout.maintenance.glob("*_*.json")):
+        with suppress(OSError, ValueError, LookupError, TypeError):  # a hand has damaged it
+            told = json.loads(path.read_bytes())
+            counts = Counter(step["outcome"] for step in told["steps"])
+            said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+            by = str(told.get("by", _NOT_TOLD))
+            yield Access(_moment(told["at"]), by, "maintenance", str(told["kind"]), said)
 
 
 def _removals(layout: Layout, is_wanted: Callable[[datetime], bool]) -> Iterator[Access]:
@@ -93,14 +99,6 @@ def _removals(layout: Layout, is_wanted: Callable[[datetime], bool]) -> Iterator
     for (at, by, what, own), found in groups.items():
         about = own or (f"{len(found)} of them, the first {found[0].partition(':')[0][:16]}")
         yield Access(at, by, what, about, found[0].partition(": ")[2])
-
-
-def _documents(paths: Sequence[Path]) -> Iterator[Mapping[str, object]]:
-    for path in paths:
-        with suppress(OSError, ValueError):
-            told = json.loads(path.read_bytes())
-            if isinstance(told, dict):
-                yield cast("Mapping[str, object]", told)
 
 
 def _moment(text: object) -> datetime:

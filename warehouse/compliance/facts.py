@@ -1,14 +1,12 @@
 """Gather what the compliance report of a month tells: one document, drawn and written as JSON."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
-from zoneinfo import ZoneInfo
 
-from settings.errors import TapewatchError, UsageError
+from settings.errors import TapewatchError
 from settings.kpis import load_catalogue
 from settings.model import Settings
 from settings.register import list_credentials
@@ -17,35 +15,17 @@ from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.audit import AUDIT_STORE
 from warehouse.compliance.access import Access, list_access
 from warehouse.compliance.changed import Change, list_changes
+from warehouse.compliance.month import Month
 from warehouse.compliance.told import Told, count_told
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.outbox import Outbox
 from warehouse.retention.log import log_problems, removed_manifests
-from warehouse.run_folder import SealedRun, list_runs
+from warehouse.run_folder import SealedRun, list_runs, run_folders
 from warehouse.sealed_kpis import read_kpis
 from warehouse.verification import KINDS, read_verification, verification_file
 from warehouse.verify import broken_link
 from warehouse.withdrawn import is_withdrawn
-
-
-class MonthError(UsageError):
-    """No month is written like that, or it has not begun."""
-
-    code = "NO_SUCH_MONTH"
-
-
-@dataclass(frozen=True)
-class Month:
-    """A month of the portfolio's time zone; `end` is the first moment of the next."""
-
-    name: str
-    begin: datetime
-    end: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        """Return whether a moment lies in it."""
-        return self.begin <= moment < self.end
 
 
 @dataclass(frozen=True)
@@ -123,6 +103,7 @@ class ComplianceFacts:
     attempts: Mapping[str, int]
     longest_run_seconds: float | None
     runs: tuple[RunLine, ...]
+    unreadable: tuple[str, ...]  # run folders of any book: whose they are cannot be read, either
     failures: tuple[Failure, ...]
     breaches: tuple[Breach, ...]
     told: tuple[Told, ...]
@@ -131,28 +112,6 @@ class ComplianceFacts:
     rotations: tuple[Rotation, ...]
     proofs: tuple[Proof, ...]
     record_problems: tuple[str, ...]  # of the record of removals
-
-
-def month_named(name: str | None, zone: str, now: datetime) -> Month:
-    """Return the month written YYYY-MM, or the one before `now` without a name.
-
-    Raises:
-        MonthError: It is written otherwise, or has not begun.
-    """
-    local = ZoneInfo(zone)
-    if name is None:
-        here = now.astimezone(local)
-        year, number = (here.year, here.month - 1) if here.month > 1 else (here.year - 1, 12)
-    else:
-        written = re.fullmatch(r"(20\d\d)-(0[1-9]|1[0-2])", name)
-        if written is None:
-            raise MonthError(f"{name!r} is no month", fix="write it as 2026-01")
-        year, number = int(written[1]), int(written[2])
-    begin = datetime(year, number, 1, tzinfo=local)
-    end = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=local)
-    if begin > now:
-        raise MonthError(f"{name} has not begun", fix="name a month that has")
-    return Month(f"{year}-{number:02}", begin.astimezone(UTC), end.astimezone(UTC))
 
 
 def collect_compliance(
@@ -165,7 +124,8 @@ def collect_compliance(
         DamagedVerificationError: A verdict cannot be read.
     """
     book = (settings.environment, settings.portfolio.name)
-    all_runs = [run for run in list_runs(layout) if run.manifest.identity.book == book]
+    readable = list_runs(layout)
+    all_runs = [run for run in readable if run.manifest.identity.book == book]
     runs = [run for run in all_runs if month.holds(run.manifest.created_at)]
     attempts = [a for a in list_attempts(layout) if _is_of(a, book, month)]
     return ComplianceFacts(
@@ -179,6 +139,7 @@ def collect_compliance(
         attempts=Counter(a.outcome or a.status for a in attempts),
         longest_run_seconds=max(map(_seconds, filter(_is_good, attempts)), default=None),
         runs=tuple(_run_lines(layout, settings, runs)),
+        unreadable=_unreadable(layout, readable),
         failures=tuple(_failures(attempts)),
         breaches=tuple(breach for run in runs for breach in _breaches(run)),
         told=count_told(layout, settings.environment, runs, attempts),
@@ -226,6 +187,11 @@ def _run_lines(layout: Layout, settings: Settings, runs: Sequence[SealedRun]) ->
             is_in_audit_store=run.name in receipts,
             is_withdrawn=is_withdrawn(layout, run.name),
         )
+
+
+def _unreadable(layout: Layout, readable: Sequence[SealedRun]) -> tuple[str, ...]:
+    known = {run.name for run in readable}
+    return tuple(folder.name for folder in run_folders(layout) if folder.name not in known)
 
 
 def _chain(layout: Layout, run: SealedRun) -> tuple[str, bool]:

@@ -28,6 +28,8 @@ _TITLES = {
     "drill": "an export of the audit store, restored",
 }
 
+_NAMES = {"runs": "all runs", "audit": "the audit store", "drill": "a restored export"}
+
 
 def render_compliance(facts: ComplianceFacts) -> bytes:
     """Return the page; the same facts give the same bytes."""
@@ -57,7 +59,7 @@ def verdict(facts: ComplianceFacts) -> str:
     accepted = sum(one.what == "exception accepted" for one in facts.access)
     said = [
         _many(len(facts.runs), "run"),
-        _many(len(facts.failures), "failed attempt"),
+        _many(sum(one.status != "canceled" for one in facts.failures), "failed attempt"),
         _many(len(facts.breaches), "breach", "breaches"),
         _many(accepted, "exception accepted", "exceptions accepted"),
     ]
@@ -67,12 +69,15 @@ def verdict(facts: ComplianceFacts) -> str:
 def _proven(facts: ComplianceFacts) -> str:
     broken = sum(not run.is_chain_sound for run in facts.runs)
     problems = sum(sum(proof.problems.values()) for proof in facts.proofs)
-    problems += broken + len(facts.record_problems)
+    problems += broken + len(facts.record_problems) + len(facts.unreadable)
     never = [proof.kind for proof in facts.proofs if proof.verified_at is None]
     if problems:
         return f"{_many(problems, 'problem')} of verification"
-    sound = "what was verified is sound"
-    return sound + (f", never proven: {', '.join(never)}" if never else "")
+    if len(never) == len(facts.proofs):
+        return "nothing has been verified yet"
+    said = ["what was verified is sound"]
+    said += [f"{_NAMES[kind]} never verified" for kind in never]
+    return ", ".join(said)
 
 
 def attempts_line(facts: ComplianceFacts) -> str:

@@ -1,20 +1,26 @@
 """How much was said in each channel, and how much of it has arrived."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from warehouse.attempt_messages import attempt_messages
 from warehouse.attempt_state import AttemptRecord
-from warehouse.delivery_box import delivery_folder
 from warehouse.layout import Layout
-from warehouse.message_box import channel_name
+from warehouse.mail import Mail
+from warehouse.message_box import MessageBox, channel_name
 from warehouse.messages import Message, read_messages
 from warehouse.run_folder import SealedRun
 
 
 @dataclass(frozen=True)
 class Told:
-    """The messages of one kind and severity for one channel; the rest was never taken."""
+    """The messages of one kind and severity for one channel, and what became of each.
+
+    `lapsed` are those that are told no more: their run was taken back, or another one of the day
+    tells the same.
+    """
 
     channel: str
     kind: str
@@ -22,26 +28,44 @@ class Told:
     messages: int = 0
     received: int = 0
     refused: int = 0
+    waiting: int = 0
+    lapsed: int = 0
 
 
 def count_told(
     layout: Layout, environment: str, runs: Sequence[SealedRun], attempts: Sequence[AttemptRecord]
 ) -> tuple[Told, ...]:
     """Return what these runs and attempts had to say, by channel, kind and severity."""
-    root = delivery_folder(layout, environment)
-    found: dict[tuple[str, str, str], Told] = {}
+    found: dict[tuple[str, str, str], Counter[str]] = {}
+    boxes = _Boxes(layout, environment)
     for message in _messages(runs, attempts):
-        channel = channel_name(message.route)
-        key = (channel, message.kind, message.severity)
-        told = found.get(key, Told(*key))
-        file = f"{message.id}.json"
-        found[key] = replace(
-            told,
-            messages=told.messages + 1,
-            received=told.received + (root / channel / "received" / file).is_file(),
-            refused=told.refused + (root / channel / "refused" / file).is_file(),
+        key = (channel_name(message.route), message.kind, message.severity)
+        found.setdefault(key, Counter())[boxes.became(message)] += 1
+    return tuple(Told(*key, found[key].total(), **found[key]) for key in sorted(found))
+
+
+class _Boxes:
+    """The channels of an environment, each looked into once."""
+
+    def __init__(self, layout: Layout, environment: str) -> None:
+        self._open = partial(
+            MessageBox, layout, environment=environment, mail=Mail(layout, environment)
         )
-    return tuple(found[key] for key in sorted(found))
+        self._boxes: dict[str, tuple[MessageBox, frozenset[str], frozenset[str]]] = {}
+
+    def became(self, message: Message) -> str:
+        """Return what became of a message, as `Told` names it."""
+        channel = channel_name(message.route)
+        if channel not in self._boxes:
+            box = self._open(receiver=channel)
+            waiting = frozenset(item.name for item in box.pending())
+            self._boxes[channel] = box, frozenset(box.refused()), waiting
+        box, refused, waiting = self._boxes[channel]
+        if box.has_received(message.id):
+            return "received"
+        if message.id in refused:
+            return "refused"
+        return "waiting" if message.id in waiting else "lapsed"
 
 
 def _messages(runs: Sequence[SealedRun], attempts: Sequence[AttemptRecord]) -> Iterator[Message]:

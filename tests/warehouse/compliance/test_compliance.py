@@ -4,32 +4,49 @@ import hashlib
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from settings.who import user_name
 from tests.prometheus.data_folder import CLEAN, DataFolder, kpi
+from warehouse.attempt_folder import utc_text
 from warehouse.compliance.changed import list_changes
-from warehouse.compliance.facts import MonthError, collect_compliance, month_named
+from warehouse.compliance.facts import collect_compliance
+from warehouse.compliance.month import MonthError, month_named
 from warehouse.compliance.page import render_compliance, verdict
 from warehouse.compliance.write import write_compliance
 from warehouse.delivery_box import delivery_folder
 from warehouse.durable import make_folder
 from warehouse.manifest import MANIFEST
+from warehouse.message_box import MessageBox, Posted
 from warehouse.messages import Message, SealedMessages, write_messages
 from warehouse.retention.apply import Order, retain
+from warehouse.rollback_record import Decision, keep_rollback
 from warehouse.verification import keep_part, keep_whole, verification_file
 from warehouse.withdrawn import withdraw
 
 ZONE = "America/El_Salvador"
 NOW = datetime(2025, 4, 7, 8, tzinfo=UTC)
 MIDDLE = datetime(2025, 3, 15, 9, tzinfo=UTC)
+LONG_AGO = datetime(2025, 2, 15, 9, tzinfo=UTC)
 HOSTILE = '<script>alert("x")</script>&<img src=https://x.example/y>'
 
 
 @pytest.fixture
 def home(tmp_path):
     return DataFolder(tmp_path)
+
+
+def go_back(home, target, reason="wrong"):
+    told = {**target.manifest.ingestion, "attempt_id": "a", "received_at": utc_text(LONG_AGO)}
+    quality = {"accepted_anomaly": None, **target.manifest.quality}
+    manifest = replace(target.manifest, ingestion=told, quality=quality)
+    decision = Decision(
+        replace(target, manifest=manifest), None, ("2025-02-28-bbbbbbbb",), reason, MIDDLE, "0.1.0"
+    )
+    keep_rollback(home.layout, decision)
 
 
 def facts_of(home, month="2025-03", now=NOW):
@@ -93,6 +110,76 @@ def test_a_message_counts_as_received_only_by_its_receipt(home):
 
     assert (told.channel, told.kind, told.severity) == ("slack-risk-alerts", "kpi_alert", "warning")
     assert (told.messages, told.received, told.refused) == (3, 1, 1)
+    assert (told.waiting, told.lapsed) == (1, 0)
+
+
+def test_a_message_of_a_run_that_was_taken_back_is_awaited_by_nobody(home):
+    run = home.publish(sealed_at=MIDDLE)
+    message = Message("m", "kpi_alert", "risk_alerts", "warning", "default", "par_90", {})
+    write_messages(run.folder, SealedMessages("production", MIDDLE, {}, (message,)))
+    withdraw(home.layout, run.name, "2025-02-27-cccccccc", "wrong", MIDDLE, "0.1.0")
+
+    (told,) = facts_of(home).told
+
+    assert (told.messages, told.waiting, told.lapsed) == (1, 0, 1)
+
+
+def test_failures_that_were_told_as_one_were_all_received(home):
+    for hour in (1, 2):
+        home.attempt(f"bad{hour}", "failed", MIDDLE + timedelta(hours=hour), code="NO_INPUT")
+    home.attempt("good", "published", MIDDLE + timedelta(hours=3))
+    attempts = home.layout.attempts / "good.json"
+    record = json.loads(attempts.read_bytes())
+    attempts.write_text(json.dumps({**record, "run_folder": "2025-03-15-aaaaaaaa"}))
+    box = MessageBox(home.layout, "slack-pipeline-failures", "production")
+    (one,), _ = box.due("", NOW, home.settings.delivery)
+    assert one.message.subject == "healed"
+    (before,) = facts_of(home).told
+
+    box.keep_receipt(one, Posted("ref"), "slack", NOW)
+
+    (after,) = facts_of(home).told
+    assert (before.messages, before.received, before.waiting) == (2, 0, 2)
+    assert (after.messages, after.received, after.waiting) == (2, 2, 0)
+
+
+def test_a_run_that_cannot_be_read_is_named_and_is_a_problem(home):
+    run = home.publish(sealed_at=MIDDLE)
+    (run.folder / MANIFEST).write_text("{")
+
+    facts = facts_of(home)
+
+    assert (facts.runs, facts.unreadable) == ((), (run.name,))
+    assert verdict(facts).endswith("; 1 problem of verification.")
+    assert f"The run {run.name} cannot be read" in render_compliance(facts).decode()
+
+
+def test_what_was_never_verified_is_not_called_sound(home):
+    assert verdict(facts_of(home)).endswith("; nothing has been verified yet.")
+
+    keep_whole(verification_file(home.layout, "production", "runs"), {}, MIDDLE)
+
+    assert verdict(facts_of(home)).endswith(
+        "; what was verified is sound, the audit store never verified, "
+        "a restored export never verified."
+    )
+
+
+def test_who_canceled_a_run_did_not_fail(home):
+    home.attempt("stopped", "canceled", started=MIDDLE)
+
+    assert "0 failed attempts" in verdict(facts_of(home))
+
+
+def test_records_that_a_hand_has_damaged_cost_only_themselves(home):
+    target = home.publish(day=date(2025, 2, 27), sealed_at=LONG_AGO)
+    go_back(home, target)
+    for name in ("20250315T000000Z_weekly", "20250316T000000Z_weekly"):
+        (make_folder(home.layout.maintenance) / f"{name}.json").write_text('{"kind": "weekly"}')
+    whole = {"kind": "annual", "by": "anna", "at": utc_text(MIDDLE), "steps": []}
+    (home.layout.maintenance / "20250317T000000Z_annual.json").write_text(json.dumps(whole))
+
+    assert {one.what for one in facts_of(home).access} == {"maintenance", "rolled back"}
 
 
 def test_who_accepted_what_who_went_back_and_what_retention_took_are_told(home):
@@ -100,7 +187,8 @@ def test_who_accepted_what_who_went_back_and_what_retention_took_are_told(home):
     home.publish(
         day=date(2025, 3, 1), sealed_at=MIDDLE, quality={**CLEAN, "accepted_anomaly": word}
     )
-    withdraw(home.layout, "2025-02-28-bbbbbbbb", "2025-02-27-cccccccc", "wrong", MIDDLE, "0.1.0")
+    for portfolio in ("default", "second"):
+        go_back(home, home.publish(day=date(2025, 2, 27), sealed_at=LONG_AGO, portfolio=portfolio))
     for name in ("20250101T000000Z_a", "20250102T000000Z_b"):
         make_folder(home.layout.log_runs / name)
     retain(home.layout, home.settings, (), Order("dora", MIDDLE), lambda _: None)
@@ -110,7 +198,7 @@ def test_who_accepted_what_who_went_back_and_what_retention_took_are_told(home):
     assert sorted(told) == [
         ("carla", "exception accepted", "the lender sold a book"),
         ("dora", "log removed", "logs are kept for 30 days"),
-        ("not recorded", "rolled back", "wrong"),
+        (user_name(), "rolled back", "wrong"),
     ]
     assert facts_of(home, "2025-04").access == ()
 
@@ -154,7 +242,7 @@ def test_a_broken_chain_and_what_verifying_found_are_told(home):
 def test_the_page_loads_nothing_and_no_text_of_others_becomes_markup(home):
     word = {"run": HOSTILE, "reason": HOSTILE, "by": HOSTILE}
     home.publish(sealed_at=MIDDLE, quality={**CLEAN, "accepted_anomaly": word})
-    withdraw(home.layout, HOSTILE.replace("/", "|"), HOSTILE, HOSTILE, MIDDLE, HOSTILE)
+    go_back(home, home.publish(day=date(2025, 2, 27), sealed_at=LONG_AGO), HOSTILE)
 
     page = render_compliance(facts_of(home)).decode()
 

@@ -1,9 +1,11 @@
 """Do the steps of a maintenance, each in a process of its own, and keep how each went."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ _TOLD_CHARACTERS = 300
 _ERROR = "TAPEWATCH-"
 _ROOT = "TAPEWATCH_DATA_DIR"
 _AGAIN = os.O_TRUNC
+_GRACE_SECONDS = 10  # for a step that is ended to tidy up
 
 
 class MaintenanceFailedError(DataRejectedError):
@@ -112,10 +115,15 @@ def run_step(step: Step, logs: Path, environment: Mapping[str, str], seconds: fl
     stem = step.name.replace(" ", "-")
     out, err = logs / f"{stem}.out", logs / f"{stem}.err"
     started = perf_counter()
-    code = _run(step, out, err, environment, seconds)
+    try:
+        code = _run(step, out, err, environment, seconds)
+    except OSError as error:  # of the command, such as make: its logs have errors of their own
+        code, found = None, f"{step.command[0]} cannot be run: {error.strerror}"
+    else:
+        found = f"not done in {seconds / 60:,.0f} minutes"
     took = round(perf_counter() - started, 1)
     if code is None:
-        return StepDone(step, "failed", f"not done in {seconds / 60:,.0f} minutes", took, err)
+        return StepDone(step, "failed", found, took, err)
     said = _word(out, err) if code else _word(out)
     is_nothing = any(f"{_ERROR}{known}:" in said for known in step.not_run_codes)
     outcome: Outcome = "ok" if code == 0 else "not run" if is_nothing else "failed"
@@ -131,20 +139,32 @@ def _run(
         os.fdopen(create_private(out, _AGAIN), "wb") as told,
         os.fdopen(create_private(err, _AGAIN), "wb") as bad,
     ):
+        child = subprocess.Popen(  # noqa: S603 - a command of this very file
+            [*ours.get(first, [first]), *rest],
+            cwd=HOME if first == "make" else environment[_ROOT],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=bad,
+            start_new_session=True,  # what make has begun ends with it
+        )
         try:
-            done = subprocess.run(  # noqa: S603 - a command of this very file
-                [*ours.get(first, [first]), *rest],
-                cwd=HOME if first == "make" else environment[_ROOT],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=bad,
-                timeout=seconds,
-                check=False,
-            )
+            return child.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-    return done.returncode
+        finally:
+            if child.returncode is None:
+                _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ask the processes of a step to end, and see to it that they do."""
+    os.killpg(child.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_GRACE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _word(*logs: Path) -> str:

@@ -1,6 +1,9 @@
 """A maintenance does every step, tells how each went, and fails by name when one did."""
 
 import json
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +97,39 @@ def test_a_step_that_does_not_end_is_ended(home):
     done = run_step(step, home, environment, 0.2)
 
     assert (done.outcome, done.said) == ("failed", "not done in 0 minutes")
+
+
+def test_what_a_step_has_begun_ends_with_it(home):
+    begun = home / "begun"
+    step = Step("endless", "told", ("sh", "-c", "sleep 3600 & echo $! > begun; wait"))
+    environment = {"TAPEWATCH_DATA_DIR": str(home), "PATH": "/usr/bin:/bin"}
+
+    for seconds in (0.5, 5, 60):  # a busy machine may need more to begin
+        done = run_step(step, home, environment, seconds)
+        if begun.is_file() and begun.read_text().strip():
+            break
+
+    assert done.outcome == "failed"
+    deadline = time.monotonic() + 60
+    while is_alive(int(begun.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(int(begun.read_text()))
+
+
+def is_alive(pid):
+    """A zombie that nobody has waited for yet is not."""
+    with suppress(OSError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def test_a_command_that_is_not_installed_is_a_failed_step_and_hides_no_other(home):
+    step = Step("style", "told", ("no-such-make", "check"))
+
+    done = run_step(step, home, {"TAPEWATCH_DATA_DIR": str(home), "PATH": "/nowhere"}, 30)
+
+    assert done.outcome == "failed"
+    assert done.said == "no-such-make cannot be run: No such file or directory"
 
 
 def test_every_tapewatch_command_of_a_step_is_one_with_these_options(home):

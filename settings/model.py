@@ -160,10 +160,12 @@ class Settings(BaseSettings):
     @property
     def drop_folder(self) -> Path:
         """Where senders put the exports of this portfolio."""
+        return self.drop_folder_of(self.portfolio.name)
+
+    def drop_folder_of(self, portfolio: str) -> Path:
+        """Return where senders put the exports of a portfolio."""
         folder = self.root_dir / self.ingestion.drop_folder
-        if self.portfolio.name == "default":
-            return folder
-        return folder.with_name(f"{folder.name}-{self.portfolio.name}")
+        return folder if portfolio == "default" else folder.with_name(f"{folder.name}-{portfolio}")
 
     def pii_key_bytes(self) -> bytes:
         """Return the key for every HMAC over a customer's data: the text's own UTF-8 bytes."""

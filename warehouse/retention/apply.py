@@ -13,9 +13,11 @@ from warehouse.failpoints import fail_point
 from warehouse.layout import Layout
 from warehouse.lock import wait_for_lock
 from warehouse.manifest import MANIFEST
+from warehouse.retention.files import drop_folders
 from warehouse.retention.log import Removal, tree_sha256
 from warehouse.retention.plan import Candidate, Plan, plan_retention
 from warehouse.retention.trash import discard, empty
+from warehouse.run_folder import list_runs
 from warehouse.storage_errors import typed_storage
 
 _HIDDEN = ".trash"  # of the drop folder: no export has such a name
@@ -63,7 +65,8 @@ def retain(
         StorageError: The disk refused; the next retention goes on from here.
     """
     with wait_for_lock(layout.lock, "retention", order.now, order.wait_seconds):
-        trashes = (layout.trash, layout.log_trash, settings.drop_folder / _HIDDEN)
+        dropped = [drop / _HIDDEN for drop in drop_folders(settings, list_runs(layout))]
+        trashes = (layout.trash, layout.log_trash, *dropped)
         finished = sum(empty(layout.data, trash) for trash in trashes)
         plan = plan_retention(layout, settings, receivers, order.now)
         damaged: list[str] = []

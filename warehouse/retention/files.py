@@ -125,14 +125,27 @@ def _used(layout: Layout, runs: Iterable[SealedRun]) -> dict[str, datetime]:
 def old_exports(
     layout: Layout, settings: Settings, runs: Iterable[SealedRun], now: datetime
 ) -> Iterator[Old]:
-    """Yield what senders dropped and a run was made of; the newest is always left there.
+    """Yield what senders dropped and a run was made of; the newest of a portfolio is left there.
 
     Raises:
-        StorageError: The folder cannot be read.
+        StorageError: A folder cannot be read.
     """
-    drop, days = settings.drop_folder, settings.retention.raw_days
-    if not drop.is_dir():
-        return
+    runs = list(runs)
+    for drop in drop_folders(settings, runs):
+        if drop.is_dir():
+            yield from _old_in(drop, layout, settings.retention.raw_days, runs, now)
+
+
+def drop_folders(settings: Settings, runs: Iterable[SealedRun]) -> list[Path]:
+    """Return the drop folder of the settings' portfolio and of each that runs are of."""
+    books = {run.manifest.identity.book for run in runs}
+    names = {name for environment, name in books if environment == settings.environment}
+    return sorted(settings.drop_folder_of(name) for name in {settings.portfolio.name, *names})
+
+
+def _old_in(
+    drop: Path, layout: Layout, days: int, runs: Iterable[SealedRun], now: datetime
+) -> Iterator[Old]:
     with typed_storage(drop):
         seen = [path for path in drop.iterdir() if not path.name.startswith((".", "~$"))]
         found = [path for path in seen if not path.is_symlink()]  # what it leads to is not ours

@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from tests.warehouse.tape_runs import NOW, TODAY, Desk, run_phase, write_good
+from warehouse.job import RunRequest
 from warehouse.manifest import MANIFEST
 from warehouse.reproduce import reproduce
 from warehouse.retention.apply import Order, RawDamagedError, retain
 from warehouse.retention.log import read_log
 from warehouse.retention.plan import plan_retention
+from warehouse.run import Start, run_daily
+from warehouse.run_folder import verify_all
 
 LATER = NOW + timedelta(days=100)
 
@@ -204,3 +207,21 @@ def test_a_trash_of_somebody_else_in_the_drop_folder_is_not_emptied(aged, tmp_pa
     assert done.finished == 0
     assert len(list(trash.rglob("letters.txt"))) == 2
     assert (trash / ("1" * 32)).is_symlink()
+
+
+def test_the_drop_folder_of_every_portfolio_that_has_runs_is_looked_at(aged):
+    second = aged.settings.portfolio.model_copy(update={"name": "second"})
+    other = aged.settings.model_copy(update={"portfolio": second})
+    taken = write_good(other.drop_folder / "taken")
+    asked = RunRequest((taken,), TODAY)
+    run_daily(asked, other, Start("second", NOW, "test"), run_phase)
+    age(other.drop_folder)
+    newest = write_good(other.drop_folder / "zz-newest")
+
+    apply(aged)  # with the settings of the first
+
+    assert [path.name for path in other.drop_folder.iterdir() if path.name != ".trash"] == [
+        newest.name
+    ]
+    assert list((other.drop_folder / ".trash").iterdir()) == []
+    assert verify_all(aged.layout) == []

@@ -62,8 +62,8 @@ def _rollbacks(layout: Layout, settings: Settings) -> Iterator[Access]:
             run = cast("Mapping[str, Any]", told.payload()["run"])
             if run["portfolio"] == settings.portfolio.name:
                 by, why = run["decision"].get("by", _NOT_TOLD), run["decision"]["reason"]
-                taken = ", ".join(run["supersedes"]) or "no run"
-                about = f"{taken}, served instead: {run['run_folder']}"
+                taken, now = ", ".join(run["supersedes"]), run["run_folder"]
+                about = f"{taken}, served instead: {now}" if taken else f"{now} is served again"
                 yield Access(told.at, by, "rolled back", about, why)
 
 

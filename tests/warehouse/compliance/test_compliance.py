@@ -39,13 +39,11 @@ def home(tmp_path):
     return DataFolder(tmp_path)
 
 
-def go_back(home, target, reason="wrong"):
+def go_back(home, target, reason="wrong", taken=("2025-02-28-bbbbbbbb",)):
     told = {**target.manifest.ingestion, "attempt_id": "a", "received_at": utc_text(LONG_AGO)}
     quality = {"accepted_anomaly": None, **target.manifest.quality}
     manifest = replace(target.manifest, ingestion=told, quality=quality)
-    decision = Decision(
-        replace(target, manifest=manifest), None, ("2025-02-28-bbbbbbbb",), reason, MIDDLE, "0.1.0"
-    )
+    decision = Decision(replace(target, manifest=manifest), None, taken, reason, MIDDLE, "0.1.0")
     keep_rollback(home.layout, decision)
 
 
@@ -201,6 +199,17 @@ def test_who_accepted_what_who_went_back_and_what_retention_took_are_told(home):
         (user_name(), "rolled back", "wrong"),
     ]
     assert facts_of(home, "2025-04").access == ()
+
+
+def test_going_forward_again_takes_no_run_back(home):
+    target = home.publish(day=date(2025, 2, 27), sealed_at=LONG_AGO)
+    go_back(home, target)
+    go_back(home, target, taken=())
+
+    assert {one.about for one in facts_of(home).access} == {
+        f"2025-02-28-bbbbbbbb, served instead: {target.name}",
+        f"{target.name} is served again",
+    }
 
 
 def test_a_change_is_told_once_with_what_it_was_and_is(home):

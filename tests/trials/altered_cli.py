@@ -184,15 +184,15 @@ def row_lost() -> None:
 
 def kpi_off() -> None:
     """Seal KPI values of which one is off by the last digit."""
-    kpi_facts = output._kpi_facts
+    document = output.kpi_document
 
-    def off(calculated: Any) -> Any:
-        facts = kpi_facts(calculated)
+    def off(*values: Any) -> Any:
+        facts = document(*values)
         value = next(value for value in facts["values"] if value["name"] == "outstanding")
         value["value"] = value["value"][:-1] + ("1" if value["value"][-1] != "1" else "2")
         return facts
 
-    output._kpi_facts = off
+    output.kpi_document = off
 
 
 def answered_anew() -> None:

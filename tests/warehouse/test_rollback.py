@@ -1,6 +1,7 @@
 """A rollback moves one pointer, and what was taken back is not served by being repeated."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 
@@ -28,10 +29,21 @@ def tape(tmp_path):
     return good_tape().write(tmp_path / "tape")
 
 
+@pytest.fixture(scope="module")
+def three_days(tmp_path_factory):
+    """A folder with three served days, for copies, and their runs, oldest first."""
+    root = tmp_path_factory.mktemp("three_days")
+    desk, tape = Desk(root / "desk"), good_tape().write(root / "tape")
+    runs = (desk.run(tape, as_of=day) for day in (EARLIEST, YESTERDAY, TODAY))
+    return desk.root, [outcome.sealed.name for outcome in runs]
+
+
 @pytest.fixture
-def days(desk, tape):
+def days(desk, three_days):
     """Three served days, oldest first."""
-    return [desk.run(tape, as_of=day).sealed.name for day in (EARLIEST, YESTERDAY, TODAY)]
+    folder, names = three_days
+    shutil.copytree(folder, desk.root, symlinks=True)
+    return names
 
 
 def back(desk, run=None, reason="the tape was wrong"):

@@ -145,8 +145,8 @@ def test_two_that_migrate_at_once_apply_everything_once(empty_database):
     for thread in threads:
         thread.join()
 
-    assert errors == []
-    assert [(migration.version, migration.name) for migration in applied] == OURS
+    assert errors == []  # who applied which, and told it first, is chance
+    assert sorted((migration.version, migration.name) for migration in applied) == OURS
 
 
 def test_whoever_waits_too_long_for_another_migration_is_told_to_try_later(

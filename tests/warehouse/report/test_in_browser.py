@@ -1,6 +1,7 @@
 """The report opened in Chromium, from a file, as a reader opens it."""
 
 import io
+import time
 from dataclasses import replace
 
 import pytest
@@ -118,7 +119,10 @@ def test_what_is_folded_on_a_screen_is_printed(page):
 
     assert len(on_screen) >= 2  # of the charts, and of a move
     assert not any(on_screen)
-    assert all(page.run(FOLDED))
+    until = time.monotonic() + 20  # the browser lays the page out again in its own time
+    while not all(page.run(FOLDED)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_screen_reader_finds_its_way(page):

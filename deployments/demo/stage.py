@@ -76,7 +76,8 @@ def open_stage(root: Path) -> Generator[Stage, None, None]:
         StorageError: The disk refused.
     """
     shipped = load_settings({"PIPELINE_ENV": "development", "TAPEWATCH_DATA_DIR": str(root)})
-    now = _last_three_o_clock(ZoneInfo(shipped.portfolio.time_zone))
+    # scene_settings make this hour three o'clock; its minutes would be told as an age
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     settings = scene_settings(root, shipped, now, PORTFOLIO, "flow")
     today = settings.portfolio.yesterday(now)
     tape = write_drill_tape(root / "tape", today, spike=today - timedelta(days=1))
@@ -97,13 +98,6 @@ def open_stage(root: Path) -> Generator[Stage, None, None]:
         )
         _join_channels(played, now - _MORNINGS)
         yield Stage(Scene(played, tape, today, now), heard, store, no_store)
-
-
-def _last_three_o_clock(zone: ZoneInfo) -> datetime:
-    """Return when the nightly run was due last, so that the story is told in the same hours."""
-    local = datetime.now(zone)
-    due = local.replace(hour=3, minute=0, second=0, microsecond=0)
-    return (due if due <= local else due - timedelta(days=1)).astimezone(UTC)
 
 
 def _join_channels(settings: Settings, since: datetime) -> None:

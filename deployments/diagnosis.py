@@ -9,11 +9,11 @@ from typing import Literal, cast
 
 from blocks.clients.receivers import receiver_names
 from deployments.attempts import attempts_of, run_name
-from deployments.documents import catalogue, freshness_hours
+from deployments.documents import freshness_hours
 from prometheus.exporter import Exporter
 from prometheus.levels import rule_levels
 from prometheus.raised import Raised, raised_alerts
-from settings.kpis import Level
+from settings.kpis import Level, kpis_by_name
 from settings.model import Settings
 from settings.severity import gravest
 from settings.thresholds import Status
@@ -227,7 +227,7 @@ def _served(
 
 def breaches_of(run: SealedRun) -> tuple[Breach, ...]:
     """Return the KPIs of a run that are beyond a line, or unknown."""
-    kpis = catalogue()
+    kpis = kpis_by_name()
     return tuple(
         Breach(value.name, kpi.title, _shown(value), value.status, kpi.threshold_line())
         for value in read_kpis(run)
@@ -240,7 +240,7 @@ def breaches_of(run: SealedRun) -> tuple[Breach, ...]:
 def _shown(value: KpiValue) -> str:
     if value.value is None:
         return f"unknown: {value.reason}"
-    return catalogue()[value.name].format(value.value)
+    return kpis_by_name()[value.name].format(value.value)
 
 
 def _standing(settings: Settings, attempt: AttemptRecord, now: datetime) -> tuple[Raised, ...]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from settings.kpis import Kpi, load_catalogue
+from settings.kpis import Kpi, kpis_by_name
 from warehouse.change import KpiChange
 from warehouse.change_parts import MovedLoan
 from warehouse.json_text import JsonObject, pretty_json
@@ -24,14 +24,9 @@ def print_json(document: JsonObject) -> None:
     sys.stdout.write(pretty_json(document).decode())
 
 
-def catalogue() -> dict[str, Kpi]:
-    """Return today's KPIs by name; a run may hold others that were retired since."""
-    return {kpi.name: kpi for kpi in load_catalogue()}
-
-
 def title_of(name: str) -> str:
     """Return the title of a KPI, its name once it left the catalogue."""
-    kpi = catalogue().get(name)
+    kpi = kpis_by_name().get(name)
     return name if kpi is None else kpi.title
 
 
@@ -48,7 +43,7 @@ def freshness_hours(as_of: date, time_zone: str, now: datetime) -> float:
 
 def kpi_document(value: KpiValue, before: KpiValue | None) -> dict[str, JsonValue]:
     """Return one KPI; figures are strings, as exact as they were sealed."""
-    kpi = catalogue().get(value.name)
+    kpi = kpis_by_name().get(value.name)
     return {
         "name": value.name,
         "title": title_of(value.name),

@@ -10,9 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deployments.diagnosis import Diagnosis, told_outcome
-from deployments.documents import catalogue
 from settings.errors import UsageError
-from settings.kpis import Level
+from settings.kpis import Level, kpis_by_name
 from settings.model import Settings
 from settings.oncall import ContactRole
 from settings.severity import severity_matrix
@@ -183,7 +182,7 @@ def _served(found: Diagnosis) -> str:
 
 
 def _kpis(found: Diagnosis) -> Iterator[dict[str, str]]:
-    kpis = catalogue()
+    kpis = kpis_by_name()
     for value in read_kpis(found.run) if found.run else ():
         kpi = kpis.get(value.name)
         shown = str(value.value) if kpi is None else kpi.format(value.value)

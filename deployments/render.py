@@ -13,13 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.documents import (
-    catalogue,
-    freshness_hours,
-    title_of,
-    values_by_name,
-)
-from settings.kpis import Kpi
+from deployments.documents import freshness_hours, title_of, values_by_name
+from settings.kpis import Kpi, kpis_by_name
 from settings.model import Settings
 from settings.thresholds import Status
 from warehouse.attempt_folder import REPORT
@@ -134,7 +129,7 @@ def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> 
     table.add_column("status", no_wrap=True)
     table.add_column("warning / critical")
     table.add_column(since, justify="right")
-    kpis, earlier = catalogue(), values_by_name(previous)
+    kpis, earlier = kpis_by_name(), values_by_name(previous)
     for value in values:
         before = earlier.get(value.name)
         table.add_row(*_kpi_cells(kpis.get(value.name), value, before))
@@ -275,7 +270,7 @@ def _restated(run: SealedRun) -> dict[str, Text]:
 
 def _moved(effect: Mapping[str, str | None]) -> str:
     name = str(effect["kpi"])
-    kpi = catalogue().get(name)
+    kpi = kpis_by_name().get(name)
     before, after = (None if v is None else Decimal(v) for v in (effect["before"], effect["after"]))
     if kpi is None:
         return f"{name} {before} -> {after}"

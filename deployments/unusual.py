@@ -7,15 +7,15 @@ from typing import cast
 from pydantic import JsonValue
 from rich.console import Console
 
-from deployments.documents import catalogue
 from deployments.render import COLOURS
+from settings.kpis import kpis_by_name
 from warehouse.anomaly import Anomaly, unusual_line
 from warehouse.json_text import JsonObject
 
 
 def print_unusual(console: Console, judged: Mapping[str, Anomaly]) -> None:
     """Show one line for each unusual KPI."""
-    for name, kpi in catalogue().items():
+    for name, kpi in kpis_by_name().items():
         if line := unusual_line(kpi, judged.get(name)):
             told = f"unusual: {kpi.title}: {line}"
             console.print(told, style=COLOURS["warning"], markup=False, soft_wrap=True)

@@ -5,7 +5,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, Self, cast, get_args
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError, model_validator
@@ -144,8 +146,9 @@ def move_text(unit: str, move: Decimal, *, is_exact: bool = False) -> str:
             return f"{move:+.2f}" if is_exact else f"{move:+.1f}"
 
 
+@cache
 def load_catalogue(path: Path = CATALOGUE) -> tuple[Kpi, ...]:
-    """Return every KPI, in the order of the file.
+    """Return every KPI, in the order of the file, which a process reads once.
 
     Raises:
         KpiCatalogueError: The file cannot be read, or an entry is incomplete or contradictory.
@@ -164,13 +167,19 @@ def load_catalogue(path: Path = CATALOGUE) -> tuple[Kpi, ...]:
     return kpis
 
 
+@cache
+def kpis_by_name() -> Mapping[str, Kpi]:
+    """Return today's KPIs by name; a run may hold others that were retired since."""
+    return MappingProxyType({kpi.name: kpi for kpi in load_catalogue()})
+
+
 def find_kpi(name: str) -> Kpi:
     """Return the KPI of this name.
 
     Raises:
         UnknownKpiError: No KPI has it.
     """
-    kpis = {kpi.name: kpi for kpi in load_catalogue()}
+    kpis = kpis_by_name()
     if name in kpis:
         return kpis[name]
     near = difflib.get_close_matches(name.lower(), kpis, n=1)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from pydantic import JsonValue
 
 from settings.errors import DataRejectedError, TapewatchError
-from settings.kpis import Kpi, load_catalogue
+from settings.kpis import Kpi, kpis_by_name
 from warehouse.attempt_state import AttemptRecord
 from warehouse.durable import replace_file
 from warehouse.json_text import JsonObject, canonical_sha256, pretty_json
@@ -55,7 +55,7 @@ def write_audit(
     Raises:
         StorageError: The disk refused.
     """
-    catalogue = {kpi.name: kpi for kpi in load_catalogue()}
+    catalogue = kpis_by_name()
     seen = ledger_seen or {}
     rows = {
         "schema_version": SCHEMA_VERSION,

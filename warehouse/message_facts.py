@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from settings.kpis import Kpi, load_catalogue
+from settings.kpis import Kpi, kpis_by_name, load_catalogue
 from settings.model import Settings
 from settings.thresholds import Status
 from warehouse.json_text import JsonObject
@@ -93,7 +93,8 @@ def kpi_facts(news: News, value: KpiValue) -> dict[str, JsonValue]:
 
 
 def _beside(news: News, name: str) -> JsonValue:
-    beside = {kpi.name: kpi.beside for kpi in load_catalogue()}.get(name)
+    told = kpis_by_name().get(name)
+    beside = None if told is None else told.beside
     found = next((kpi for kpi in news.kpis if kpi.name == beside), None)
     if found is None:
         return None

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from settings.kpis import Kpi, load_catalogue, move_text
+from settings.kpis import Kpi, kpis_by_name, move_text
 from warehouse.near_runs import month_before
 
 Facts = Mapping[str, Any]
@@ -24,7 +24,7 @@ _SINCE = {"day": "yesterday", "week": "a week ago", "month": "a month ago"}
 
 def kpi_of(name: str) -> Kpi | None:
     """Return a KPI of the catalogue, None once it has left it."""
-    return next((kpi for kpi in load_catalogue() if kpi.name == name), None)
+    return kpis_by_name().get(name)
 
 
 def title_of(name: str) -> str:

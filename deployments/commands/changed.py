@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.documents import catalogue, change_document, print_json, title_of
+from deployments.documents import change_document, print_json, title_of
 from deployments.lookup import earlier_run, kpi_of_run, served_run
 from deployments.render import COLOURS, open_console, print_facts, status_text
-from settings.kpis import find_kpi, move_text
+from settings.kpis import find_kpi, kpis_by_name, move_text
 from settings.model import Settings
 from warehouse.change import KpiChange, changes_between
 from warehouse.change_parts import PARTS, MovedLoan, Part
@@ -194,7 +194,7 @@ def _loan_cells(unit: str, loan: MovedLoan) -> tuple[str, ...]:
 
 
 def _values(change: KpiChange) -> tuple[str, str]:
-    kpi, before = catalogue().get(change.kpi), change.before
+    kpi, before = kpis_by_name().get(change.kpi), change.before
     values = (None if before is None else before.value, change.now.value)
     was, now = (str(value) if kpi is None else kpi.format(value) for value in values)
     return ("-" if before is None else was), now
@@ -206,7 +206,7 @@ def _move(change: KpiChange) -> str:
 
 def _status_text(change: KpiChange) -> Text:
     """Return the status, before it the earlier one if it was another; none without thresholds."""
-    kpi, now = catalogue().get(change.kpi), status_text(change.now.status)
+    kpi, now = kpis_by_name().get(change.kpi), status_text(change.now.status)
     if change.now.status == "ok" and (kpi is None or kpi.thresholds is None):
         return Text("")
     if change.before is None or change.before.status == change.now.status:

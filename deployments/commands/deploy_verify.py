@@ -7,11 +7,12 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from deployments.documents import catalogue, print_json
+from deployments.documents import print_json
 from deployments.findings import Finding, failed_checks, findings_table
 from deployments.render import open_console, short_path
 from deployments.snapshot import deployed_at
 from settings.errors import DataRejectedError, TapewatchError
+from settings.kpis import kpis_by_name
 from settings.model import Settings
 from warehouse.attempt_folder import logged_errors
 from warehouse.attempt_state import AttemptRecord, list_attempts
@@ -125,9 +126,9 @@ def _latency(attempt: AttemptRecord, settings: Settings) -> Finding:
 def _kpis(run: SealedRun) -> Finding:
     """Every KPI is there; one that has thresholds must have a value to hold against them."""
     name, known = "KPIs", {kpi.name: kpi for kpi in read_kpis(run)}
-    missing = [kpi for kpi in catalogue() if kpi not in known]
+    missing = [kpi for kpi in kpis_by_name() if kpi not in known]
     unknown = [kpi for kpi in known.values() if kpi.value is None]
-    judged = [kpi.name for kpi in unknown if catalogue()[kpi.name].thresholds]
+    judged = [kpi.name for kpi in unknown if kpis_by_name()[kpi.name].thresholds]
     if missing:
         told = f"{run.name} has no {', '.join(missing)}"
         return Finding(name, "failed", told, f"{_RUN} with this code")

@@ -16,7 +16,7 @@ from deployments.findings import Finding, failed_checks, findings_table
 from deployments.render import open_console
 from settings.alerting import ROUTES
 from settings.errors import ConfigError, TapewatchError
-from settings.kpis import load_catalogue
+from settings.kpis import kpis_by_name
 from settings.load import describe_settings, load_settings
 from settings.model import Settings
 from settings.register import list_credentials
@@ -101,7 +101,7 @@ def _version(name: str) -> str | None:
 
 
 def _sql_files() -> Finding:
-    names, files = {kpi.name for kpi in load_catalogue()}, set(sql_names("kpi"))
+    names, files = {*kpis_by_name()}, set(sql_names("kpi"))
     if names == files:
         return Finding("catalogue", "ok", f"{len(names)} KPIs, each with its SQL")
     odd = ", ".join(sorted(names ^ files))

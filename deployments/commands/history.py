@@ -7,10 +7,10 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
-from deployments.documents import catalogue, print_json
+from deployments.documents import print_json
 from deployments.render import COLOURS, open_console, status_text
 from deployments.unusual import anomaly_document
-from settings.kpis import Kpi, find_kpi
+from settings.kpis import Kpi, find_kpi, kpis_by_name
 from settings.model import Settings
 from warehouse.anomaly import Anomaly, judge_run, unusual_line
 from warehouse.kinds import TapeFacts
@@ -28,7 +28,7 @@ def show_all(settings: Settings, *, is_json: bool) -> None:
     Raises:
         NothingPublishedError: Nothing is published yet.
     """
-    run, trend, judged = _read(settings, tuple(catalogue()))
+    run, trend, judged = _read(settings, tuple(kpis_by_name()))
     if is_json:
         print_json(_document(run, trend, judged))
         return
@@ -93,7 +93,7 @@ def _summary(trend: Mapping[str, Sequence[Point]], judged: Mapping[str, Anomaly]
     for column in ("days", "since", "last", "usual"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for name, kpi in catalogue().items():
+    for name, kpi in kpis_by_name().items():
         points = trend[name]
         last = points[-1].value if points else None
         since = points[0].as_of.isoformat() if points else "-"

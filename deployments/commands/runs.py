@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.documents import catalogue, print_json, run_document, values_by_name
+from deployments.documents import print_json, run_document, values_by_name
 from deployments.lookup import earlier_run, folder_of
 from deployments.render import (
     open_console,
@@ -21,6 +21,7 @@ from deployments.render import (
     status_text,
     trust_facts,
 )
+from settings.kpis import kpis_by_name
 from settings.model import Settings
 from warehouse.attempt_folder import SUMMARY, ErrorFacts
 from warehouse.attempt_state import AttemptRecord, list_attempts
@@ -140,7 +141,7 @@ def _loans(run: SealedRun) -> int | None:
 def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRecord]) -> Table:
     states = _states(layout, runs)
     tries = Counter(attempt.run_id for attempt in attempts)
-    kpis = catalogue()
+    kpis = kpis_by_name()
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("as of", "run", "portfolio", "state", "sealed (UTC)"):
         table.add_column(name, no_wrap=True)

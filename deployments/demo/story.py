@@ -9,9 +9,10 @@ from deployments.commands.deliver import deliver_pending
 from deployments.commands.kpi import show_kpis
 from deployments.commands.runs import list_all
 from deployments.demo.stage import Stage
-from deployments.documents import catalogue, freshness_hours, values_by_name
+from deployments.documents import freshness_hours, values_by_name
 from deployments.observe.scene import Scene, brought, run_day
 from settings.errors import InternalError
+from settings.kpis import kpis_by_name
 from settings.model import Settings
 from warehouse.audit import AUDIT_STORE
 from warehouse.job import RunOutcome
@@ -73,7 +74,7 @@ def _a_spike(_stage: Stage, scene: Scene) -> list[str]:
     outcome = _run(scene, "published")
     value = values_by_name(outcome.sealed)["par_90"]
     _expect(value.status == "critical", "PAR 90 is not critical")
-    kpi = catalogue()["par_90"]
+    kpi = kpis_by_name()["par_90"]
     return [
         _published(outcome),
         f"PAR 90 is {kpi.format(value.value)}, {value.status} ({kpi.threshold_line()}).",

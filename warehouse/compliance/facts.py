@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from settings.errors import TapewatchError
-from settings.kpis import load_catalogue
+from settings.kpis import kpis_by_name
 from settings.model import Settings
 from settings.register import list_credentials
 from settings.version import code_version
@@ -220,7 +220,7 @@ def _failures(attempts: Sequence[AttemptRecord]) -> Iterator[Failure]:
 
 
 def _breaches(run: SealedRun) -> Iterator[Breach]:
-    kpis = {kpi.name: kpi for kpi in load_catalogue()}
+    kpis = kpis_by_name()
     for value in read_kpis(run):
         kpi = kpis.get(value.name)
         if kpi is None or kpi.thresholds is None or value.status == "ok":
@@ -231,8 +231,7 @@ def _breaches(run: SealedRun) -> Iterator[Breach]:
 
 
 def _shown(value: KpiValue) -> str:
-    kpis = {kpi.name: kpi for kpi in load_catalogue()}
-    known = kpis.get(value.name)
+    known = kpis_by_name().get(value.name)
     return str(value.value) if known is None else known.format(value.value)
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from settings.kpis import Kpi, load_catalogue
+from settings.kpis import Kpi, kpis_by_name
 from settings.model import Settings
 from warehouse.anomaly import Anomaly, judge_run
 from warehouse.audit import AUDIT_FILE, AUDIT_STORE
@@ -141,7 +141,7 @@ def collect_facts(run: SealedRun, layout: Layout, settings: Settings, spill: Pat
 
 def _kpis(run: SealedRun, layout: Layout, settings: Settings) -> tuple[KpiFacts, ...]:
     identity, values = run.manifest.identity, read_kpis(run)
-    catalogue = {kpi.name: kpi for kpi in load_catalogue()}
+    catalogue = kpis_by_name()
     trend = read_trend(layout, run, catalogue)
     judged = judge_run(layout, run, settings.anomaly)
     moves = _moves(run, values)

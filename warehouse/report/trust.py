@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import cast
 
-from settings.kpis import find_kpi, load_catalogue
+from settings.kpis import find_kpi, kpis_by_name
 from warehouse.quality import Reconciliation
 from warehouse.report.facts import ReportFacts
 from warehouse.report.wording import shown
@@ -59,7 +59,7 @@ def restated_rows(facts: ReportFacts) -> list[dict[str, str]]:
     told = facts.run.manifest.quality.get("restated")
     if told is None:
         return []
-    names = {kpi.name for kpi in load_catalogue()}
+    names = kpis_by_name().keys()
     effects = cast("Mapping[str, list[dict[str, str | None]]]", told)["kpis"]
     return [
         {

@@ -9,7 +9,6 @@ from typing import Literal, cast
 
 from blocks.clients.receivers import receiver_names
 from deployments.attempts import attempts_of, run_name
-from deployments.documents import freshness_hours
 from prometheus.exporter import Exporter
 from prometheus.levels import rule_levels
 from prometheus.raised import Raised, raised_alerts
@@ -21,6 +20,7 @@ from settings.version import code_version
 from warehouse.attempt_folder import SUMMARY, ErrorFacts
 from warehouse.attempt_messages import COMPLIANCE_CODES
 from warehouse.attempt_state import AttemptRecord
+from warehouse.freshness import judge_freshness
 from warehouse.kpis import KpiValue
 from warehouse.layout import Layout
 from warehouse.lock import living_holder
@@ -219,10 +219,10 @@ def _served(
     if run is None:
         return None
     identity = run.manifest.identity
-    hours = freshness_hours(identity.as_of, settings.portfolio.time_zone, now)
-    status = settings.operations.freshness_hours.status(round(hours, 3), "lower")
+    old = judge_freshness(identity.as_of, settings, now)
     is_this = attempt.status == "success" and run_name(attempt) == run.name
-    return Served(run.name, identity.as_of.isoformat(), hours, status, run.manifest.code, is_this)
+    as_of, code = identity.as_of.isoformat(), run.manifest.code
+    return Served(run.name, as_of, old.hours, old.status, code, is_this)
 
 
 def breaches_of(run: SealedRun) -> tuple[Breach, ...]:

@@ -3,9 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
@@ -33,12 +31,6 @@ def title_of(name: str) -> str:
 def values_by_name(run: SealedRun | None) -> dict[str, KpiValue]:
     """Return the KPI values of a run by name; none without a run."""
     return {} if run is None else {value.name: value for value in read_kpis(run)}
-
-
-def freshness_hours(as_of: date, time_zone: str, now: datetime) -> float:
-    """Return the hours since the end of the day `as_of` in its time zone, never below 0."""
-    end = datetime.combine(as_of + timedelta(days=1), time.min, ZoneInfo(time_zone))
-    return max((now - end).total_seconds() / 3600, 0.0)
 
 
 def kpi_document(value: KpiValue, before: KpiValue | None) -> dict[str, JsonValue]:

@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.documents import freshness_hours, title_of, values_by_name
+from deployments.documents import title_of, values_by_name
 from settings.kpis import Kpi, kpis_by_name
 from settings.model import Settings
 from settings.thresholds import Status
 from warehouse.attempt_folder import REPORT
 from warehouse.delivery import Delivered
+from warehouse.freshness import judge_freshness
 from warehouse.job import RunOutcome
 from warehouse.kinds import TapeFacts
 from warehouse.kpis import KpiValue, change_of, contribution
@@ -290,7 +291,6 @@ def _health(run: SealedRun) -> Text:
 
 def _freshness(run: SealedRun, settings: Settings) -> Text:
     as_of, lines = run.manifest.identity.as_of, settings.operations.freshness_hours
-    hours = freshness_hours(as_of, settings.portfolio.time_zone, datetime.now(UTC))
-    status = lines.status(round(hours, 3), "lower")
-    text = Text(f"{hours:,.1f} h since the end of {as_of}: ") + status_text(status)
+    told = judge_freshness(as_of, settings, datetime.now(UTC))
+    text = Text(f"{told.hours:,.1f} h since the end of {as_of}: ") + status_text(told.status)
     return text.append(f" (warning > {lines.warning} h, critical > {lines.critical} h)")

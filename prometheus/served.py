@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import cast
-from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
 from prometheus.index import FileIndex, file_paths
 from warehouse.durable import sha256_file
+from warehouse.freshness import end_of_day
 from warehouse.kpis import HealthComponent, KpiValue, contribution
 from warehouse.layout import Layout
 from warehouse.manifest import MANIFEST, load_manifest
@@ -141,7 +140,7 @@ def _load(path: Path) -> ServedRun:
         name=run.name,
         kpis=read_kpis(run),
         health=_points(read_health(run)),
-        day_end=end_of_day(manifest.identity.as_of, portfolio["time_zone"]),
+        day_end=end_of_day(manifest.identity.as_of, portfolio["time_zone"]).timestamp(),
         sealed=manifest.created_at.timestamp(),
         input_bytes=sum(facts.bytes for facts in manifest.inputs),
         row_counts=_ROWS.validate_python(manifest.ingestion["row_counts"]),
@@ -154,9 +153,3 @@ def _load(path: Path) -> ServedRun:
 def _points(parts: Sequence[HealthComponent]) -> dict[str, float]:
     points = {part.kpi: contribution(part, parts) for part in parts}
     return {kpi: float(value) for kpi, value in points.items() if value is not None}
-
-
-def end_of_day(day: date, time_zone: str) -> float:
-    """Return when the day is over in that zone: the midnight that begins the next."""
-    following = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(time_zone))
-    return following.timestamp()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from settings.kpis import Kpi, kpis_by_name, load_catalogue
 from settings.model import Settings
 from settings.thresholds import Status
+from warehouse.freshness import judge_freshness
 from warehouse.json_text import JsonObject
 from warehouse.kpis import KpiValue
 from warehouse.manifest import Manifest
@@ -182,8 +183,6 @@ def _all_facts(news: News, names: set[str]) -> list[JsonValue]:
 
 
 def _freshness(news: News) -> JsonValue:
-    as_of, zone = news.manifest.identity.as_of, news.settings.portfolio.time_zone
-    end = datetime.combine(as_of + timedelta(days=1), time.min, ZoneInfo(zone))
-    hours = max((news.manifest.created_at - end).total_seconds() / 3600, 0.0)
-    status = news.settings.operations.freshness_hours.status(round(hours, 3), "lower")
-    return {"hours": f"{hours:.1f}", "status": status}
+    sealed_at, as_of = news.manifest.created_at, news.manifest.identity.as_of
+    told = judge_freshness(as_of, news.settings, sealed_at)
+    return {"hours": f"{told.hours:.1f}", "status": told.status}

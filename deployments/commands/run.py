@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blocks.clients.traces import start_traces
-from deployments.documents import freshness_hours, print_json, run_document
+from deployments.documents import print_json, run_document
 from deployments.drawing import draw_if_linked
 from deployments.edge import AttemptFailed
 from deployments.phases import PlainPhases
@@ -20,6 +20,7 @@ from settings.model import Settings
 from settings.version import code_version
 from settings.who import user_name
 from warehouse.delivery import Deliver, facts_by_receiver
+from warehouse.freshness import freshness_hours
 from warehouse.job import AcceptedAnomaly, Fetch, RunOutcome, RunRequest
 from warehouse.layout import Layout
 from warehouse.profile import Cost, Profile

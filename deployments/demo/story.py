@@ -9,12 +9,13 @@ from deployments.commands.deliver import deliver_pending
 from deployments.commands.kpi import show_kpis
 from deployments.commands.runs import list_all
 from deployments.demo.stage import Stage
-from deployments.documents import freshness_hours, values_by_name
+from deployments.documents import values_by_name
 from deployments.observe.scene import Scene, brought, run_day
 from settings.errors import InternalError
 from settings.kpis import kpis_by_name
 from settings.model import Settings
 from warehouse.audit import AUDIT_STORE
+from warehouse.freshness import judge_freshness
 from warehouse.job import RunOutcome
 
 
@@ -57,13 +58,12 @@ def _a_good_day(_stage: Stage, scene: Scene) -> list[str]:
 
 def _a_late_tape(_stage: Stage, scene: Scene) -> list[str]:
     outcome = _run(scene, "no_new_data")
-    served, lines = outcome.sealed.manifest.identity, scene.settings.operations.freshness_hours
-    hours = freshness_hours(served.as_of, scene.settings.portfolio.time_zone, scene.now)
-    status = lines.status(round(hours, 3), "lower")
-    _expect(status == "critical", "the late tape is fresh")
+    old = judge_freshness(outcome.sealed.manifest.identity.as_of, scene.settings, scene.now)
+    critical = scene.settings.operations.freshness_hours.critical
+    _expect(old.status == "critical", "the late tape is fresh")
     return [
         "No new data: the bytes are those of the day before. Nothing is published twice.",
-        f"The served day is {hours:.0f} h old, {status} (> {lines.critical} h): a run that went "
+        f"The served day is {old.hours:.0f} h old, {old.status} (> {critical} h): a run that went "
         "well makes no data fresh.",
         "Slack has nothing new to tell. Prometheus calls on-call, as `tapewatch drill late-tape` "
         "shows.",

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from deployments.documents import freshness_hours
 from deployments.edge import AttemptFailed, line_of, report
 from deployments.render import change_text
 from settings.errors import BusyError
+from warehouse.freshness import freshness_hours
 from warehouse.kpis import HealthComponent, KpiValue, contribution
 
 VALUE = KpiValue(

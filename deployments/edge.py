@@ -65,5 +65,4 @@ def line_of(error: BaseException) -> tuple[str, int]:
     from warehouse.attempt_folder import describe_error  # what --help does without
 
     facts = describe_error(error)
-    line = f"TAPEWATCH-{facts.code}: {facts.message} | fix: {facts.fix}"
-    return line if attempt_id is None else f"{line} | run: {attempt_id}", facts.exit_code
+    return facts.line(attempt_id), facts.exit_code

@@ -90,9 +90,7 @@ def incident_text(
         pages=[alert.page_at(settings.alerting.runbooks_url) for alert in found.alerts],
         kpis=[] if found.run is None else list(_kpis(found)),
         first_action=row.first_action,
-        error=None
-        if found.error is None
-        else f"TAPEWATCH-{found.error.code}: {found.error.message}",
+        error=None if found.error is None else found.error.told,
     )
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from settings.errors import TapewatchError
+from settings.errors import TapewatchError, error_line
 from settings.model import Settings
 from warehouse.layout import Layout
 from warehouse.verification import VerificationKind, keep_part, keep_whole, verification_file
@@ -26,4 +26,4 @@ def keep_verdict(
             keep_part(path, found, now)
     except TapewatchError as error:
         told = f"the verdict is not kept, so nothing alerts by it: {error.message}"
-        sys.stderr.write(f"TAPEWATCH-{error.code}: {' '.join(told.split())} | fix: {error.fix}\n")
+        sys.stderr.write(f"{error_line(error.code, told, error.fix)}\n")

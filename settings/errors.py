@@ -17,6 +17,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 
+def error_line(code: str, message: str, fix: str, attempt_id: str | None = None) -> str:
+    """Return the one line a person reads: code, what happened, what to do, which attempt."""
+    parts = [f"TAPEWATCH-{code}: {message}", f"fix: {fix}"]
+    if attempt_id is not None:
+        parts.append(f"run: {attempt_id}")
+    return " | ".join(" ".join(part.split()) for part in parts)
+
+
 class TapewatchError(Exception):
     """One failure with its code, its message, the next step, and the facts behind it."""
 
@@ -34,10 +42,7 @@ class TapewatchError(Exception):
 
     def line(self, attempt_id: str | None = None) -> str:
         """Return the one line a person reads: code, what happened, what to do, which attempt."""
-        parts = [f"TAPEWATCH-{self.code}: {self.message}", f"fix: {self.fix}"]
-        if attempt_id is not None:
-            parts.append(f"run: {attempt_id}")
-        return " | ".join(" ".join(part.split()) for part in parts)
+        return error_line(self.code, self.message, self.fix, attempt_id)
 
 
 class UsageError(TapewatchError):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from settings.errors import InternalError, TapewatchError
+from settings.errors import InternalError, TapewatchError, error_line
 from warehouse.durable import create_private, make_folder, replace_file, write_all
 from warehouse.json_text import JsonObject, line_json, pretty_json
 from warehouse.layout import Layout
@@ -38,6 +38,15 @@ class ErrorFacts:
     def is_canceled(self) -> bool:
         """Whether the run was told to stop rather than failed."""
         return self.code == "CANCELED"
+
+    @property
+    def told(self) -> str:
+        """What happened, with its code."""
+        return f"TAPEWATCH-{self.code}: {self.message}"
+
+    def line(self, attempt_id: str | None = None) -> str:
+        """Return the one line that people read, as an error of ours has it."""
+        return error_line(self.code, self.message, self.fix, attempt_id)
 
 
 def describe_error(error: BaseException) -> ErrorFacts:
@@ -135,10 +144,7 @@ def write_error_log(folder: Path, phase: str, error: BaseException, attempt_id: 
         StorageError: The disk refused.
     """
     facts = describe_error(error)
-    line = f"TAPEWATCH-{facts.code}: {facts.message} | fix: {facts.fix} | run: {attempt_id}"
-    evidence: dict[str, object] = {}
-    if isinstance(error, TapewatchError):
-        line, evidence = error.line(attempt_id), error.evidence
+    evidence = error.evidence if isinstance(error, TapewatchError) else dict[str, object]()
     details = [f"{key}: {value}" for key, value in evidence.items()]
     while True:  # frames hold our code alone; the messages of causes may quote the tape
         details += ["", type(error).__name__, *_frames(error)]
@@ -146,7 +152,8 @@ def write_error_log(folder: Path, phase: str, error: BaseException, attempt_id: 
         if cause is None:
             break
         error = cause
-    replace_file(error_log(folder, phase), "\n".join([line, *details, ""]).encode())
+    text = "\n".join([facts.line(attempt_id), *details, ""])
+    replace_file(error_log(folder, phase), text.encode())
 
 
 def _frames(error: BaseException) -> list[str]:

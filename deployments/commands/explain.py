@@ -13,7 +13,7 @@ from deployments.documents import print_json
 from deployments.render import COLOURS, open_console, print_facts, short_path
 from settings.model import Settings
 from settings.severity import severity_matrix
-from warehouse.attempt_folder import REPORT, ErrorFacts
+from warehouse.attempt_folder import REPORT
 
 _STYLES = {
     "good": "bold green",
@@ -60,11 +60,6 @@ def first_action(settings: Settings, found: Diagnosis) -> str | None:
     return f"do what the fix says, then run again; {why}"
 
 
-def error_line(error: ErrorFacts) -> str:
-    """Return a failure as the log and the terminal say it."""
-    return f"TAPEWATCH-{error.code}: {error.message}"
-
-
 def links_of(settings: Settings, found: Diagnosis) -> dict[str, str]:
     """Return where to read on; only what is there."""
     files = {"log": found.log, "error log": found.error_log, "report": found.folder / REPORT}
@@ -88,7 +83,7 @@ def _facts(settings: Settings, found: Diagnosis) -> dict[str, str | Text]:
     error, level, action = found.error, found.level, first_action(settings, found)
     facts: dict[str, str | Text] = {}
     if error is not None:
-        facts["root error"] = Text(error_line(error), "bold")
+        facts["root error"] = Text(error.told, "bold")
         facts["fix"] = error.fix
     if level is not None:
         facts["severity"] = (

@@ -116,7 +116,7 @@ def _runs(sheet: Sheet) -> Iterator[str]:
 
 
 def _failure(one: AttemptRecord) -> str:
-    told = one.status if one.error is None else f"TAPEWATCH-{one.error.code}: {one.error.message}"
+    told = one.status if one.error is None else one.error.told
     return f"{one.started_at[:16]}Z {one.portfolio}: {told} (`tapewatch explain {one.log_folder}`)"
 
 

@@ -23,7 +23,7 @@ from deployments.render import (
 )
 from settings.kpis import kpis_by_name
 from settings.model import Settings
-from warehouse.attempt_folder import SUMMARY, ErrorFacts
+from warehouse.attempt_folder import SUMMARY
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.json_text import JsonObject
 from warehouse.layout import Layout
@@ -163,10 +163,6 @@ def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRec
     return table
 
 
-def _error_line(error: ErrorFacts) -> str:
-    return f"TAPEWATCH-{error.code}: {error.message} | fix: {error.fix}"
-
-
 def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
     told = f"{attempt.started_at[:16]}Z  {attempt.status:<10}{attempt.outcome or ''}"
     console.print(f"{told}  {attempt.log_folder}", markup=False, soft_wrap=True)
@@ -175,7 +171,7 @@ def _print_attempt(console: Console, attempt: AttemptRecord) -> None:
 def _print_failure(console: Console, attempt: AttemptRecord) -> None:
     line = Text(f"{attempt.started_at[:16]}Z  ", "dim") + Text(f"{attempt.status}  ", "yellow")
     if attempt.error is not None:
-        line.append(_error_line(attempt.error))
+        line.append(attempt.error.line())
     console.print(line, soft_wrap=True)
 
 
@@ -199,7 +195,7 @@ def _attempt_facts(
         "attempt": attempt.attempt_id,
         "status": attempt.status,
         "outcome": attempt.outcome or "",
-        "error": "" if attempt.error is None else _error_line(attempt.error),
+        "error": "" if attempt.error is None else attempt.error.line(),
         "started": attempt.started_at,
         "ended": attempt.ended_at or "",
         "run": attempt.run_folder or "",

@@ -1,7 +1,5 @@
 """Find the attempt that a person means: the newest, one by its id or log folder, or a run's."""
 
-from pathlib import Path
-
 from settings.errors import UsageError
 from settings.model import Settings
 from warehouse.attempt_state import AttemptRecord, list_attempts
@@ -35,7 +33,7 @@ def find_attempt(settings: Settings, name: str, portfolio: str | None) -> Attemp
         return attempts[-1]
     meant = [a for a in attempts if name in (a.attempt_id, a.log_folder)]
     meant = meant or [a for a in attempts if a.attempt_id.startswith(name)]
-    meant = meant or [a for a in attempts if run_name(a).startswith(name)][-1:]
+    meant = meant or [a for a in attempts if a.run_name.startswith(name)][-1:]
     if len(meant) == 1:
         return meant[0]
     raise NoSuchAttemptError(
@@ -51,8 +49,3 @@ def attempts_of(settings: Settings, portfolio: str | None = None) -> list[Attemp
         for attempt in list_attempts(Layout.of(settings))
         if attempt.environment == settings.environment and portfolio in (None, attempt.portfolio)
     ]
-
-
-def run_name(attempt: AttemptRecord) -> str:
-    """Return the name of the run that an attempt ended with, "" without one."""
-    return "" if attempt.run_folder is None else Path(attempt.run_folder).name

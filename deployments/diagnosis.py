@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast
 
 from blocks.clients.receivers import receiver_names
-from deployments.attempts import attempts_of, run_name
+from deployments.attempts import attempts_of
 from prometheus.exporter import Exporter
 from prometheus.levels import rule_levels
 from prometheus.raised import Raised, raised_alerts
@@ -114,8 +114,7 @@ def diagnose(settings: Settings, attempt: AttemptRecord, now: datetime) -> Diagn
     Alerts and breaches of the newest attempt of a portfolio are those that stand now; of an
     earlier one those that it raised itself.
     """
-    layout = Layout.of(settings)
-    layout = replace(layout, book=f"{attempt.environment}-{attempt.portfolio}")
+    layout = Layout.of(settings).of_book((attempt.environment, attempt.portfolio))
     folder = layout.log_runs / attempt.log_folder
     is_newest = attempts_of(settings, attempt.portfolio)[-1].attempt_id == attempt.attempt_id
     phases = _phases(folder)
@@ -162,8 +161,7 @@ def told_outcome(found: Diagnosis) -> str:
 
 def served_of(settings: Settings, portfolio: str) -> SealedRun | None:
     """Return the run that a portfolio serves, None where there is none that can be read."""
-    book = f"{settings.environment}-{portfolio}"
-    return _current(replace(Layout.of(settings), book=book))
+    return _current(Layout.of(settings).of_book((settings.environment, portfolio)))
 
 
 def standing_alerts(settings: Settings, now: datetime) -> list[Raised]:
@@ -198,7 +196,7 @@ def _phase(attempt: AttemptRecord, phases: Mapping[str, Mapping[str, object]]) -
 def _own_run(layout: Layout, attempt: AttemptRecord) -> SealedRun | None:
     if attempt.status != "success" or attempt.run_folder is None:
         return None
-    folder = layout.runs / run_name(attempt)
+    folder = layout.runs / attempt.run_name
     try:
         return SealedRun(folder, load_manifest(folder))
     except HashMismatchError:
@@ -220,7 +218,7 @@ def _served(
         return None
     identity = run.manifest.identity
     old = judge_freshness(identity.as_of, settings, now)
-    is_this = attempt.status == "success" and run_name(attempt) == run.name
+    is_this = attempt.status == "success" and attempt.run_name == run.name
     as_of, code = identity.as_of.isoformat(), run.manifest.code
     return Served(run.name, as_of, old.hours, old.status, code, is_this)
 

@@ -44,6 +44,11 @@ class AttemptRecord:
     phase_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     trace_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None  # if it was traced
 
+    @property
+    def run_name(self) -> str:
+        """The name of the run that it ended with, "" without one."""
+        return "" if self.run_folder is None else Path(self.run_folder).name
+
 
 _RECORD = TypeAdapter(AttemptRecord)
 

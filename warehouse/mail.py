@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -102,7 +102,7 @@ class Mail:
 
     def _served(self, portfolio: str) -> str | None:
         """Return the run that a portfolio serves by name; whether it is sound is not looked at."""
-        layout = replace(self._layout, book=f"{self._environment}-{portfolio}")
+        layout = self._layout.of_book((self._environment, portfolio))
         return served_name(layout) if layout.current.is_file() else None
 
     def _of_dead_letters(self, receiver: str) -> Iterator[MessageItem]:

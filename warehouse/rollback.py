@@ -52,7 +52,7 @@ def roll_back(layout: Layout, run: str | None, reason: str, now: datetime, code:
         raise NoReasonError("--reason is blank", fix='say why, for the audit: --reason "TEXT"')
     with hold_lock(layout.lock, "rollback", now):
         before = served_name(layout) if layout.current.exists() else None
-        runs = [r for r in list_runs(layout) if "-".join(r.manifest.identity.book) == layout.book]
+        runs = [r for r in list_runs(layout) if layout.of_book(r.manifest.identity.book) == layout]
         target = _target(layout, runs, run, before)
         check_folder(target.folder)
         later = tuple(r.name for r in runs if r.manifest.order > target.manifest.order)

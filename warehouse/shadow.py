@@ -10,7 +10,7 @@ from typing import Literal, cast
 from settings.model import Settings
 from settings.running import ShadowSettings
 from warehouse.attempt_folder import SUMMARY, logged_errors
-from warehouse.attempt_state import AttemptRecord, list_attempts
+from warehouse.attempt_state import AttemptRecord, read_attempt
 from warehouse.layout import Layout
 from warehouse.run_folder import SealedRun
 from warehouse.sealed_kpis import read_kpis
@@ -74,16 +74,16 @@ def look_at(layout: Layout, environment: str, run: SealedRun) -> RunSeen:
     Raises:
         StorageError: The attempts or the log cannot be read.
     """
-    made_by = run.manifest.ingestion["attempt_id"]
-    found = [attempt for attempt in list_attempts(layout) if attempt.attempt_id == made_by]
-    if not found:
+    record = layout.attempts / f"{run.manifest.ingestion['attempt_id']}.json"
+    attempt = read_attempt(record) if record.is_file() else None
+    if attempt is None:
         return RunSeen(environment, run, None, {}, 0)
-    folder = layout.log_runs / found[0].log_folder
+    folder = layout.log_runs / attempt.log_folder
     tries = 0
     with suppress(OSError, ValueError, LookupError, TypeError):  # the log retention was quicker
         phases = json.loads((folder / SUMMARY).read_bytes())["phases"]
         tries = sum(phase["tries"] - 1 for phase in phases.values())
-    return RunSeen(environment, run, found[0], logged_errors(folder), tries)
+    return RunSeen(environment, run, attempt, logged_errors(folder), tries)
 
 
 def compare_shadow(reference: RunSeen, shadow: RunSeen, settings: Settings) -> Comparison:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import cast
 
 from pydantic import JsonValue
@@ -107,8 +107,8 @@ def show_run(settings: Settings, name: str, *, is_json: bool) -> None:
 def _states(layout: Layout, runs: list[SealedRun]) -> dict[str, str]:
     """Return of each run: served, withdrawn, superseded by another tape of its day, or stored."""
     superseded = {run_id for run in runs for run_id in run.manifest.supersedes}
-    books = {"-".join(run.manifest.identity.book) for run in runs}
-    served = {_served_name(replace(layout, book=book)) for book in books}
+    books = {run.manifest.identity.book for run in runs}
+    served = {_served_name(layout.of_book(book)) for book in books}
     return {
         run.name: "served"
         if run.name in served

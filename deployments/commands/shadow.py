@@ -114,7 +114,7 @@ def _seen(settings: Settings, named: str) -> RunSeen:
         folder = Path(named).resolve()
         run = SealedRun(folder, load_manifest(folder))
         home, identity = folder.parents[1], run.manifest.identity
-        layout = Layout(home, home.parent / "logs", "-".join(identity.book))
+        layout = Layout(home, home.parent / "logs").of_book(identity.book)
         return look_at(layout, identity.environment, run)
     environment, _, name = named.partition("/")
     if environment not in ENVIRONMENTS:

@@ -11,7 +11,7 @@ from settings.model import Settings
 from warehouse.attempt_state import AttemptRecord, list_attempts
 from warehouse.durable import sha256_file
 from warehouse.layout import Layout
-from warehouse.retention.log import Kind, read_log
+from warehouse.retention.log import Kind, Removal, read_log
 from warehouse.run_folder import SealedRun, run_folders
 from warehouse.source import hash_inputs
 from warehouse.storage_errors import typed_storage
@@ -64,7 +64,7 @@ def _logs_of_served(layout: Layout, attempts: Iterable[AttemptRecord]) -> set[st
     pointers = layout.current.parent.glob("*") if layout.current.parent.is_dir() else ()
     with typed_storage(layout.current.parent):
         names = {Path(p.read_text("utf-8", "replace").strip()).name for p in pointers}
-    ended = {a.log_folder for a in attempts if a.run_folder and Path(a.run_folder).name in names}
+    ended = {a.log_folder for a in attempts if a.run_name and a.run_name in names}
     return ended | names  # of a run whose attempt is not known, the folder has the run's name
 
 
@@ -85,7 +85,8 @@ def old_raw(
     """
     kept = settings.retention
     runs = list(runs)
-    used, doubt = _used(layout, runs), _unread(layout, runs)
+    removed = read_log(layout.data)
+    used, doubt = _used(layout, runs, removed), _unread(layout, runs, removed)
     for folder in _folders(layout.raw):
         if not _SHA256.fullmatch(folder.name):
             continue  # the drop folder lies here, too
@@ -101,20 +102,21 @@ def old_raw(
             yield Old(kind, folder, since, why, stays)
 
 
-def _unread(layout: Layout, runs: Iterable[SealedRun]) -> str | None:
+def _unread(layout: Layout, runs: Iterable[SealedRun], removed: Iterable[Removal]) -> str | None:
     """Return why no bytes can be called those of no run: a run that cannot be asked."""
     known = {run.name for run in runs}
-    known |= {told.name for told in read_log(layout.data) if told.kind == "run"}
+    known |= {told.name for told in removed if told.kind == "run"}
     sealed = {folder.name for folder in run_folders(layout)}
-    sealed |= {Path(a.run_folder).name for a in list_attempts(layout) if a.run_folder}
+    sealed |= {a.run_name for a in list_attempts(layout) if a.run_name}
     unread = sorted(sealed - known)
     return f"{unread[0]} cannot be read, and may be made of it" if unread else None
 
 
-def _used(layout: Layout, runs: Iterable[SealedRun]) -> dict[str, datetime]:
+def _used(
+    layout: Layout, runs: Iterable[SealedRun], removed: Iterable[Removal]
+) -> dict[str, datetime]:
     """Return when a run was last made of the bytes of each hash, also one that is removed."""
-    told = read_log(layout.data)
-    used = {sha256: _newest(layout.raw / sha256) for each in told for sha256 in each.inputs}
+    used = {sha256: _newest(layout.raw / sha256) for each in removed for sha256 in each.inputs}
     for run in runs:
         for facts in run.manifest.inputs:
             at = run.manifest.created_at

@@ -55,7 +55,7 @@ def record(data: Path, removal: Removal) -> None:
     """
     path = data / LOG
     make_folder(path.parent)
-    told = {**_REMOVAL.dump_python(removal, mode="json"), "inputs": [*removal.inputs]}
+    told = _REMOVAL.dump_python(removal, mode="json")
     with typed_storage(path):
         fd = create_private(path, flags=os.O_APPEND)
         try:

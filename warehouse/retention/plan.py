@@ -79,7 +79,7 @@ def plan_retention(
         *old_logs(layout, settings, now),
         *old_raw(layout, settings, runs, now),
         *old_exports(layout, settings, runs, now),
-        *old_runs(layout, settings, receivers, now),
+        *old_runs(layout, settings, runs, receivers, now),
     ):
         days = (now - thing.since).days
         if thing.stays is not None:

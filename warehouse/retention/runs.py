@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from warehouse.layout import Layout
 from warehouse.mail import Mail
 from warehouse.message_box import route_of
 from warehouse.retention.files import Old
-from warehouse.run_folder import SealedRun, list_runs, runs_back, served_name
+from warehouse.run_folder import SealedRun, runs_back, served_name
 from warehouse.trend import history_in_force
 from warehouse.withdrawn import is_withdrawn
 
@@ -56,9 +56,13 @@ def protect(runs: Sequence[KnownRun], served: str | None, predecessors: int) -> 
 
 
 def old_runs(
-    layout: Layout, settings: Settings, receivers: Sequence[str], now: datetime
+    layout: Layout,
+    settings: Settings,
+    known: Sequence[SealedRun],
+    receivers: Sequence[str],
+    now: datetime,
 ) -> Iterator[Old]:
-    """Yield the runs of the settings' environment that were sealed too long ago.
+    """Yield those known runs of the settings' environment that were sealed too long ago.
 
     Of other environments under the same data folder nothing is said: each has its own retention.
 
@@ -67,7 +71,7 @@ def old_runs(
     """
     days = settings.retention.runs_days
     books: dict[tuple[str, str], list[SealedRun]] = {}
-    for run in list_runs(layout):
+    for run in known:
         if run.manifest.identity.environment == settings.environment:
             books.setdefault(run.manifest.identity.book, []).append(run)
     waiting = undelivered(layout, settings.environment, receivers)
@@ -93,7 +97,7 @@ def _looked_back_at(run: SealedRun, settings: Settings, now: datetime) -> str | 
 def _protected(
     layout: Layout, book: tuple[str, str], runs: Sequence[SealedRun], settings: Settings
 ) -> dict[str, str]:
-    own = replace(layout, book="-".join(book))
+    own = layout.of_book(book)
     served = served_name(own) if own.current.exists() else None
     known = [
         KnownRun(

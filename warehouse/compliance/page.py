@@ -1,17 +1,11 @@
 """Draw the compliance report: one page that loads nothing, and in which every text is escaped."""
 
-import hashlib
-from base64 import b64encode
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from warehouse.compliance.facts import ComplianceFacts
+from warehouse.report.frame import draw_page
 from warehouse.report.wording import moment
 
-_HERE = Path(__file__).parent
-_REPORT = _HERE.parent / "report"  # its look and its macros
 _SECTIONS = (
     ("runs", "Runs"),
     ("quality", "Data quality"),
@@ -33,25 +27,14 @@ _NAMES = {"runs": "all runs", "audit": "the audit store", "drill": "a restored e
 
 def render_compliance(facts: ComplianceFacts) -> bytes:
     """Return the page; the same facts give the same bytes."""
-    templates = Environment(
-        loader=FileSystemLoader([_HERE, _REPORT]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["moment"] = moment
-    css = (_REPORT / "page.css").read_text(encoding="utf-8")
-    page = templates.get_template("page.html").render(
-        facts=facts,
-        css=Markup(css),  # noqa: S704 - ours
-        css_hash=f"sha256-{b64encode(hashlib.sha256(css.encode()).digest()).decode()}",
-        sections=_SECTIONS,
-        titles=_TITLES,
-        verdict=verdict(facts),
-        attempts_line=attempts_line(facts),
-    )
-    return page.encode("utf-8", "replace")
+    told = {
+        "facts": facts,
+        "sections": _SECTIONS,
+        "titles": _TITLES,
+        "verdict": verdict(facts),
+        "attempts_line": attempts_line(facts),
+    }
+    return draw_page(Path(__file__).parent, {"moment": moment}, told)
 
 
 def verdict(facts: ComplianceFacts) -> str:

@@ -12,7 +12,7 @@ from deployments.attempts import attempts_of
 from prometheus.exporter import Exporter
 from prometheus.levels import rule_levels
 from prometheus.raised import Raised, raised_alerts
-from settings.kpis import Level, kpis_by_name
+from settings.kpis import Kpi, Level
 from settings.model import Settings
 from settings.severity import gravest
 from settings.thresholds import Status
@@ -26,7 +26,7 @@ from warehouse.layout import Layout
 from warehouse.lock import living_holder
 from warehouse.manifest import HashMismatchError, load_manifest
 from warehouse.run_folder import SealedRun, read_current
-from warehouse.sealed_kpis import read_kpis
+from warehouse.sealed_kpis import beyond_lines
 from warehouse.withdrawn import is_withdrawn
 
 Verdict = Literal["good", "breached", "failed", "stopped", "running", "died"]
@@ -225,20 +225,14 @@ def _served(
 
 def breaches_of(run: SealedRun) -> tuple[Breach, ...]:
     """Return the KPIs of a run that are beyond a line, or unknown."""
-    kpis = kpis_by_name()
     return tuple(
-        Breach(value.name, kpi.title, _shown(value), value.status, kpi.threshold_line())
-        for value in read_kpis(run)
-        if (kpi := kpis.get(value.name)) is not None
-        and kpi.thresholds is not None
-        and value.status != "ok"
+        Breach(kpi.name, kpi.title, _shown(kpi, value), value.status, kpi.threshold_line())
+        for kpi, value in beyond_lines(run)
     )
 
 
-def _shown(value: KpiValue) -> str:
-    if value.value is None:
-        return f"unknown: {value.reason}"
-    return kpis_by_name()[value.name].format(value.value)
+def _shown(kpi: Kpi, value: KpiValue) -> str:
+    return f"unknown: {value.reason}" if value.value is None else kpi.format(value.value)
 
 
 def _standing(settings: Settings, attempt: AttemptRecord, now: datetime) -> tuple[Raised, ...]:

@@ -20,6 +20,7 @@ from warehouse.layout import Layout
 from warehouse.storage_errors import typed_storage
 
 _LOCK_FILE = Path(__file__).parents[1] / "requirements.txt"
+SHOWN = 12  # characters of a hash
 _NAME = re.compile(r"\d{8}T\d{6}Z_[a-z]+\.json")
 
 
@@ -45,6 +46,16 @@ class Snapshot:
     def name(self) -> str:
         """The name of its file: in the order of time."""
         return f"{self.taken_at:%Y%m%dT%H%M%SZ}_{self.environment}.json"
+
+    @property
+    def lock_shown(self) -> str:
+        """The begin of the lock's hash, as people compare it."""
+        return (self.lock_sha256 or "none")[:SHOWN]
+
+    @property
+    def settings_shown(self) -> str:
+        """The begin of the hash of the settings."""
+        return self.settings_sha256[:SHOWN]
 
     def is_same(self, other: "Snapshot") -> bool:
         """Return whether nothing has changed but the time and who looked."""
@@ -110,8 +121,7 @@ def deployed_at(settings: Settings) -> datetime | None:
 
 
 def _snapshot(settings: Settings, now: datetime) -> Snapshot:
-    layout = Layout.of(settings)
-    books = sorted(layout.current.parent.glob(f"{settings.environment}-*"))
+    books = Layout.of(settings).pointers(settings.environment).values()
     rows = {row.name: row.value for row in describe_settings()}
     return Snapshot(
         taken_at=now.replace(microsecond=0),
@@ -121,10 +131,6 @@ def _snapshot(settings: Settings, now: datetime) -> Snapshot:
         lock_sha256=sha256_file(_LOCK_FILE) if _LOCK_FILE.is_file() else None,
         settings_sha256=canonical_sha256(rows),
         python=platform.python_version(),
-        current={
-            book.name: book.read_text(encoding="utf-8").strip()
-            for book in books
-            if not book.name.endswith(".tmp")
-        },
+        current={book.name: book.read_text(encoding="utf-8").strip() for book in books},
         by=user_name(),
     )

@@ -73,8 +73,7 @@ def maintain(
     with wait_for_lock(
         make_folder(layout.maintenance) / "lock", kind, now, settings.maintenance.lock_minutes * 60
     ):
-        prefix = "staging_" if settings.environment == "staging" else ""  # as runs have it
-        logs = make_folder(layout.maintenance_logs / f"{prefix}{name}")
+        logs = make_folder(layout.maintenance_logs / f"{layout.log_prefix}{name}")
         code = os.pathsep.join(filter(None, (str(HOME), os.environ.get("PYTHONPATH"))))
         own = {_ROOT: str(settings.root_dir), "PYTHONPATH": code}
         environment = {**os.environ, **more, **own}

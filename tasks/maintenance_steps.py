@@ -101,12 +101,10 @@ def _annual() -> tuple[Step, ...]:
 
 def _each(name: str, told: str, settings: Settings) -> tuple[Step, ...]:
     """Return one step for each book that is served, for the settings' own before there is any."""
-    prefix = f"{settings.environment}-"
-    served = sorted(Layout.of(settings).current.parent.glob(f"{prefix}*"))
-    books = [path.name.removeprefix(prefix) for path in served if path.suffix != ".tmp"]
+    books = Layout.of(settings).pointers(settings.environment)
     return tuple(
         replace(_tapewatch(name, told, "--portfolio", book), name=f"{name} {book}")
-        for book in books or [settings.portfolio.name]
+        for book in books or (settings.portfolio.name,)
     )
 
 

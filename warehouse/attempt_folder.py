@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from settings.errors import InternalError, TapewatchError, error_line
 from warehouse.durable import create_private, make_folder, replace_file, write_all
 from warehouse.json_text import JsonObject, line_json, pretty_json
-from warehouse.layout import Layout
+from warehouse.layout import Layout, log_prefix
 from warehouse.storage_errors import typed_refusal, typed_storage
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def utc_text(moment: datetime) -> str:
 
 def folder_name(attempt_id: str, environment: str, now: datetime) -> str:
     """Return the name of an attempt's log folder; staging's carry the runbook's prefix."""
-    prefix = "staging_" if environment == "staging" else ""
+    prefix = log_prefix(environment)
     return f"{prefix}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}_{attempt_id}"
 
 

@@ -24,6 +24,14 @@ class SplitDiskError(ConfigError):
     code = "SPLIT_DISK"
 
 
+_STAGING = "staging_"
+
+
+def log_prefix(environment: str) -> str:
+    """Return what the names of an environment's log folders begin with."""
+    return _STAGING if environment == "staging" else ""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Every path of one data folder; knows names, holds no state."""
@@ -147,7 +155,7 @@ class Layout:
 
         The log folders are the one place where environments lie side by side.
         """
-        return "staging_" if self.book.startswith("staging-") else ""
+        return log_prefix(self.book.partition("-")[0])
 
     @property
     def latest(self) -> Path:
@@ -157,8 +165,17 @@ class Layout:
     def log_folders(self) -> list[Path]:
         """Return the log folders of this environment's attempts, in their order."""
         found = (path for path in self.log_runs.glob("*/") if not path.is_symlink())
-        of_staging = bool(self.log_prefix)
-        return sorted(path for path in found if path.name.startswith("staging_") == of_staging)
+        return sorted(path for path in found if self.is_own_log(path))
+
+    def is_own_log(self, folder: Path) -> bool:
+        """Return whether a log folder is of this environment, by its name."""
+        return folder.name.startswith(_STAGING) == bool(self.log_prefix)
+
+    def pointers(self, environment: str) -> dict[str, Path]:
+        """Return the file that names the served run, of each portfolio of an environment."""
+        prefix = f"{environment}-"
+        found = sorted(self.current.parent.glob(f"{prefix}*"))
+        return {path.name.removeprefix(prefix): path for path in found if path.suffix != ".tmp"}
 
     @property
     def served_log(self) -> Path:

@@ -9,14 +9,12 @@ from deployments.render import open_console, print_facts, short_path
 from deployments.snapshot import list_snapshots
 from settings.model import Settings
 from settings.who import user_name
-from warehouse.compliance.access import Access
+from warehouse.compliance.access import NOT_TOLD, Access
 from warehouse.compliance.facts import collect_compliance
 from warehouse.compliance.month import Month, month_named
 from warehouse.compliance.page import attempts_line, verdict
 from warehouse.compliance.write import compliance_document, write_compliance
 from warehouse.layout import Layout
-
-_SHOWN = 12  # characters of a hash, as `tapewatch snapshot` shows it
 
 
 def report_month(settings: Settings, name: str | None, *, is_json: bool) -> None:
@@ -52,6 +50,6 @@ def _deployments(settings: Settings, month: Month) -> Iterator[Access]:
     """Yield what was deployed: each snapshot is of another code, lock, settings or served run."""
     for taken in list_snapshots(settings):
         if month.holds(taken.taken_at):
-            lock, chosen = (taken.lock_sha256 or "none")[:_SHOWN], taken.settings_sha256[:_SHOWN]
-            by, about = taken.by or "not recorded", f"{taken.code}, lock {lock}, settings {chosen}"
-            yield Access(taken.taken_at, by, "deployed", about, f"kept as {taken.name}")
+            about = f"{taken.code}, lock {taken.lock_shown}, settings {taken.settings_shown}"
+            by, kept = taken.by or NOT_TOLD, f"kept as {taken.name}"
+            yield Access(taken.taken_at, by, "deployed", about, kept)

@@ -9,11 +9,9 @@ from rich.table import Table
 
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
-from deployments.snapshot import Snapshot, list_snapshots, snapshot_folder, take_snapshot
+from deployments.snapshot import SHOWN, Snapshot, list_snapshots, snapshot_folder, take_snapshot
 from settings.model import Settings
 from warehouse.attempt_folder import utc_text
-
-_SHOWN = 12
 
 
 def snapshot_now(settings: Settings, *, is_json: bool) -> None:
@@ -32,8 +30,8 @@ def snapshot_now(settings: Settings, *, is_json: bool) -> None:
         {
             "snapshot": short_path(path),
             "code": taken.code,
-            "lock": (taken.lock_sha256 or "none beside the code")[:_SHOWN],
-            "settings": taken.settings_sha256[:_SHOWN],
+            "lock": taken.lock_shown,
+            "settings": taken.settings_shown,
             "serves": _served(taken),
             "come back": "; ".join(_ways_back(taken)) or "nothing is known to come back to",
         },
@@ -54,8 +52,8 @@ def snapshots(settings: Settings, *, is_json: bool) -> None:
     for title in ("taken at", "code", "lock", "settings", "served"):
         table.add_column(title)
     for one in found:
-        lock, chosen = (one.lock_sha256 or "none")[:_SHOWN], one.settings_sha256[:_SHOWN]
-        table.add_row(f"{one.taken_at:%Y-%m-%d %H:%M:%SZ}", one.code, lock, chosen, _served(one))
+        hashes = (one.lock_shown, one.settings_shown)
+        table.add_row(f"{one.taken_at:%Y-%m-%d %H:%M:%SZ}", one.code, *hashes, _served(one))
     console = open_console()
     console.print(table if found else f"no snapshot of {settings.environment} in {folder}")
 
@@ -66,9 +64,7 @@ def _served(taken: Snapshot) -> str:
 
 def _ways_back(taken: Snapshot) -> list[str]:
     """Return the commands that bring back the code and each run."""
-    ways = (
-        [] if taken.git_sha is None else [f"git checkout {taken.git_sha[:_SHOWN]}", "make deploy"]
-    )
+    ways = [] if taken.git_sha is None else [f"git checkout {taken.git_sha[:SHOWN]}", "make deploy"]
     prefix = f"{taken.environment}-"
     for book, run in taken.current.items():
         portfolio = book.removeprefix(prefix)

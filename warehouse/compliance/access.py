@@ -16,7 +16,7 @@ from warehouse.retention.log import read_log
 from warehouse.rollback_record import list_rollbacks
 from warehouse.run_folder import SealedRun
 
-_NOT_TOLD = "not recorded"
+NOT_TOLD = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _exceptions(runs: Sequence[SealedRun]) -> Iterator[Access]:
     for run in runs:
         accepted = cast("Mapping[str, str] | None", run.manifest.quality.get("accepted_anomaly"))
         if accepted:
-            by, about = accepted.get("by", _NOT_TOLD), run.name
+            by, about = accepted.get("by", NOT_TOLD), run.name
             at = run.manifest.created_at
             yield Access(at, by, "exception accepted", about, accepted["reason"])
 
@@ -61,7 +61,7 @@ def _rollbacks(layout: Layout, settings: Settings) -> Iterator[Access]:
         with suppress(LookupError, TypeError, TapewatchError):  # a hand has damaged it
             run = cast("Mapping[str, Any]", told.payload()["run"])
             if run["portfolio"] == settings.portfolio.name:
-                by, why = run["decision"].get("by", _NOT_TOLD), run["decision"]["reason"]
+                by, why = run["decision"].get("by", NOT_TOLD), run["decision"]["reason"]
                 taken, now = ", ".join(run["supersedes"]), run["run_folder"]
                 about = f"{taken}, served instead: {now}" if taken else f"{now} is served again"
                 yield Access(told.at, by, "rolled back", about, why)
@@ -83,7 +83,7 @@ def _maintenance(layout: Layout) -> Iterator[Access]:
             told = json.loads(path.read_bytes())
             counts = Counter(step["outcome"] for step in told["steps"])
             said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-            by = str(told.get("by", _NOT_TOLD))
+            by = str(told.get("by", NOT_TOLD))
             yield Access(_moment(told["at"]), by, "maintenance", str(told["kind"]), said)
 
 

@@ -22,7 +22,7 @@ from warehouse.layout import Layout
 from warehouse.outbox import Outbox
 from warehouse.retention.log import log_problems, removed_manifests
 from warehouse.run_folder import SealedRun, list_runs, run_folders
-from warehouse.sealed_kpis import read_kpis
+from warehouse.sealed_kpis import beyond_lines, read_kpis
 from warehouse.verification import KINDS, read_verification, verification_file
 from warehouse.verify import broken_link
 from warehouse.withdrawn import is_withdrawn
@@ -220,12 +220,8 @@ def _failures(attempts: Sequence[AttemptRecord]) -> Iterator[Failure]:
 
 
 def _breaches(run: SealedRun) -> Iterator[Breach]:
-    kpis = kpis_by_name()
-    for value in read_kpis(run):
-        kpi = kpis.get(value.name)
-        if kpi is None or kpi.thresholds is None or value.status == "ok":
-            continue
-        told = value.reason or _shown(value)
+    for kpi, value in beyond_lines(run):
+        told = value.reason or kpi.format(value.value)
         as_of = value.as_of.isoformat()
         yield Breach(as_of, run.name, kpi.title, told, value.status, kpi.threshold_line())
 

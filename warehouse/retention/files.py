@@ -16,7 +16,6 @@ from warehouse.run_folder import SealedRun, run_folders
 from warehouse.source import hash_inputs
 from warehouse.storage_errors import typed_storage
 
-_STAGING = "staging_"
 _STAMP = re.compile(r"(?:staging_)?(\d{8}T\d{6}Z)[_-]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -42,9 +41,9 @@ def old_logs(layout: Layout, settings: Settings, now: datetime) -> Iterator[Old]
         StorageError: A folder cannot be read.
     """
     days = settings.retention.logs_days
-    needed, is_staging = _needed_logs(layout), settings.environment == "staging"
+    needed = _needed_logs(layout)
     found = _folders(layout.log_runs) + _folders(layout.maintenance_logs)
-    for folder in (f for f in found if f.name.startswith(_STAGING) == is_staging):
+    for folder in filter(layout.is_own_log, found):
         since = _begun(folder)
         if now - since > timedelta(days=days):
             told = f"logs are kept for {days} days"

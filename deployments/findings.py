@@ -7,6 +7,8 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
+
 Verdict = Literal["ok", "warning", "failed"]
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -24,7 +26,7 @@ class Finding:
 
 def findings_table(findings: Sequence[Finding]) -> Table:
     """Return one row a check, with its fix where something is wrong."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table = bare_table(is_headed=False)
     for finding in findings:
         told = Text(finding.found)
         if finding.fix:

@@ -10,9 +10,9 @@ from typing import cast
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import title_of, values_by_name
 from settings.kpis import Kpi, kpis_by_name
 from settings.model import Settings
@@ -124,7 +124,7 @@ def print_kpis(console: Console, run: SealedRun, previous: SealedRun | None) -> 
     values = read_kpis(run)
     basis = TapeFacts.from_json(run.manifest.ingestion).kind.basis  # others are told by the row
     since = f"since {previous.name[:10]}" if previous else "change"
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column(f"KPI on {run.manifest.identity.as_of}, basis {basis}", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)

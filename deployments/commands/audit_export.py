@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from deployments.verdict import keep_verdict
@@ -169,7 +169,7 @@ def _document(manifest: ExportManifest) -> dict[str, JsonValue]:
 
 
 def _print_tables(console: Console, manifest: ExportManifest) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column(f"table as of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC", no_wrap=True)
     table.add_column("rows", justify="right")
     table.add_column("bytes", justify="right")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import change_document, print_json, title_of
 from deployments.lookup import earlier_run, kpi_of_run, served_run
 from deployments.render import COLOURS, open_console, print_facts, status_text
@@ -78,7 +79,7 @@ def _print_table(
     since = "" if before is None else f" since {before.manifest.identity.as_of}"
     console.print(f"What moved the KPIs{since}", style="bold", soft_wrap=True)
     console.print()
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("KPI, and what moved it", no_wrap=True)
     for title in ("before" if before is None else before.name[:10], run.name[:10], "move"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -140,7 +141,7 @@ def _sums(now: KpiValue, before: KpiValue) -> list[str]:
 
 
 def _part_table(change: KpiChange) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("part, and its largest loans")
     for title in ("owed before", "now", "days late before", "now", "move"):
         table.add_column(title, justify="right")

@@ -2,8 +2,7 @@
 
 from dataclasses import asdict
 
-from rich.table import Table
-
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console
 from settings.load import describe_settings
@@ -15,7 +14,7 @@ def show_settings(*, is_json: bool) -> None:
     if is_json:
         print_json({"settings": [asdict(row) for row in rows]})
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("setting", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("from", no_wrap=True)

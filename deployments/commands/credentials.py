@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
-from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import COLOURS, open_console
 from settings.model import Settings
@@ -27,7 +27,7 @@ def show_credentials(settings: Settings, *, is_json: bool) -> None:
     if not held:
         console.print("no credential is in use")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     for heading in ("credential", "set on", "age", "ends on", "by", "left"):
         table.add_column(heading, no_wrap=True)
     for one in held:

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import COLOURS, open_console, status_text
 from deployments.unusual import anomaly_document
@@ -76,7 +77,7 @@ def _hint(console: Console, run: SealedRun, trend: Mapping[str, Sequence[Point]]
 
 
 def _points(kpi: Kpi, points: Sequence[Point]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("day", no_wrap=True)
     table.add_column(kpi.title, justify="right", no_wrap=True)
     for column in ("status", "basis", "from"):
@@ -88,7 +89,7 @@ def _points(kpi: Kpi, points: Sequence[Point]) -> Table:
 
 
 def _summary(trend: Mapping[str, Sequence[Point]], judged: Mapping[str, Anomaly]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("KPI", no_wrap=True)
     for column in ("days", "since", "last", "usual"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
-from rich.table import Table
 
+from deployments.bare_table import bare_table
 from deployments.diagnosis import diagnose
 from deployments.documents import print_json
 from deployments.incidents import (
@@ -65,9 +65,7 @@ def show_incidents(settings: Settings, *, is_json: bool) -> None:
     if not found:
         console.print("no incident was written down", markup=False)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("status", "level", "title", "file"):
-        table.add_column(name)
+    table = bare_table("status", "level", "title", "file")
     for one in found:
         status = "open" if one.is_open else "closed"
         table.add_row(status, one.level, one.title, one.path.name)

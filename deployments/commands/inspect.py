@@ -5,9 +5,9 @@ from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import COLOURS, open_console, print_facts
 from settings.kpis import Kpi, load_catalogue
@@ -63,7 +63,7 @@ def _print_kind(console: Console, inputs: list[Path], found: Survey) -> None:
 
 def _print_columns(console: Console, found: Survey, source: str, table: TapeTable) -> None:
     names, columns = found.names[source], found.columns[source]
-    shown = Table(box=None, padding=(0, 2, 0, 2), pad_edge=False, show_header=False)
+    shown = bare_table(indent=2, is_headed=False)
     for column in table.columns:
         if column in names:
             own = "" if names[column] == column else f"<- {names[column]}"
@@ -77,7 +77,7 @@ def _print_columns(console: Console, found: Survey, source: str, table: TapeTabl
 
 
 def _print_kpis(console: Console, answers: Answers) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("KPI", no_wrap=True)
     table.add_column("basis", no_wrap=True)
     table.add_column("")

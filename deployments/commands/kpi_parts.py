@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 
+from deployments.bare_table import bare_table
 from deployments.render import print_facts
 from deployments.spreadsheet import write_csv
 from settings.errors import UsageError
@@ -90,7 +90,7 @@ def print_parts(console: Console, view: View, behind: LoansBehind | None) -> Non
         console.print(f"{view.kpi.title} is not made of loans of this tape", soft_wrap=True)
         print_facts(console, _parts(view) or {"nothing": "no check failed"})
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("loan")
     table.add_column("client")
     has_denominator = behind.denominator is not None

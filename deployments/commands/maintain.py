@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from settings.model import Settings
@@ -102,7 +103,7 @@ def _show(console: Console, kind: Kind, done: Iterable[StepDone], settings: Sett
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     for heading in headings:
         table.add_column(heading, justify="right" if heading == "seconds" else "left")
     return table

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts
 from settings.errors import UsageError
@@ -74,18 +75,14 @@ def _facts(settings: Settings, duty: Duty) -> Iterator[tuple[str, str]]:
 
 
 def _levels_table() -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("level", "impact", "answer within", "after that"):
-        table.add_column(name)
+    table = bare_table("level", "impact", "answer within", "after that")
     for level, row in severity_matrix().items():
         table.add_row(f"{level} ({row.title})", row.impact, row.response, row.escalation)
     return table
 
 
 def _contacts_table(contacts: list[Contact]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("role", "name", "phone", "Slack"):
-        table.add_column(name)
+    table = bare_table("role", "name", "phone", "Slack")
     for one in contacts:
         table.add_row(one.title, one.name, one.phone, one.slack)
     return table

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blocks.clients.receivers import receiver_names
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from settings.model import Settings
@@ -107,7 +108,7 @@ def _show(console: Console, done: Retained, layout: Layout, *, is_applied: bool)
 
 
 def _counts(plan: Plan, *, is_applied: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("removed or archived" if is_applied else "would go", no_wrap=True)
     for heading in ("count", "size"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -120,7 +121,7 @@ def _counts(plan: Plan, *, is_applied: bool) -> Table:
 
 
 def _print_list(console: Console, title: str, found: Sequence[Candidate | Spared]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=42)
     table.add_column("days", justify="right", no_wrap=True)
     table.add_column("why")

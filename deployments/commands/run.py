@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.table import Table
 
 from blocks.clients.traces import start_traces
+from deployments.bare_table import bare_table
 from deployments.documents import print_json, run_document
 from deployments.drawing import draw_if_linked
 from deployments.edge import AttemptFailed
@@ -127,7 +127,7 @@ def _costs(profile: Profile) -> list[Cost]:
 
 def print_profile(console: Console, profile: Profile, phase: str | None = None) -> None:
     """Show what each phase and SQL file cost; of one phase only when it is named."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("phase, SQL file")
     for name in ("seconds", "calls", "peak MB"):
         table.add_column(name, justify="right")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json, run_document, values_by_name
 from deployments.lookup import earlier_run, folder_of
 from deployments.render import (
@@ -142,7 +143,7 @@ def _runs_table(layout: Layout, runs: list[SealedRun], attempts: list[AttemptRec
     states = _states(layout, runs)
     tries = Counter(attempt.run_id for attempt in attempts)
     kpis = kpis_by_name()
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     for name in ("as of", "run", "portfolio", "state", "sealed (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in ("loans", "PAR 90", "attempts"):

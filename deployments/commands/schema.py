@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, short_path
 from warehouse.columns import spellings
@@ -43,7 +44,7 @@ def _print_kind(console: Console, kind: TapeKind) -> None:
 
 
 def _columns(table: TapeTable) -> Table:
-    shown = Table(box=None, padding=(0, 2, 0, 2), pad_edge=False)
+    shown = bare_table(indent=2)
     for name in ("column", "", "holds", "may also be called"):
         shown.add_column(name)
     for column in table.columns:

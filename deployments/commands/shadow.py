@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from rich.table import Table
 from rich.text import Text
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.lookup import folder_of
 from deployments.render import open_console, short_path
@@ -154,7 +155,7 @@ def _say(verdict: str, is_good: bool) -> None:
 
 
 def _table(lines: Sequence[Line]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = bare_table()
     table.add_column("")
     table.add_column("what")
     table.add_column("reference", justify="right")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
-from rich.table import Table
 
+from deployments.bare_table import bare_table
 from deployments.documents import print_json
 from deployments.render import open_console, print_facts, short_path
 from deployments.snapshot import SHOWN, Snapshot, list_snapshots, snapshot_folder, take_snapshot
@@ -48,9 +48,7 @@ def snapshots(settings: Settings, *, is_json: bool) -> None:
     if is_json:
         print_json({"snapshots": [_document(one, folder / one.name) for one in found]})
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("taken at", "code", "lock", "settings", "served"):
-        table.add_column(title)
+    table = bare_table("taken at", "code", "lock", "settings", "served")
     for one in found:
         hashes = (one.lock_shown, one.settings_shown)
         table.add_row(f"{one.taken_at:%Y-%m-%d %H:%M:%SZ}", one.code, *hashes, _served(one))
